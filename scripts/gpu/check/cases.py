@@ -1,0 +1,142 @@
+"""Every case, in one table: what is run, what it needs, and what must be seen.
+
+A `violation` must be reported under `abort` and `warn` with the right file:line in all three
+places; a `silent` case must be indistinguishable from the bare run under every policy. `bare`
+holds what the program prints without the guard: a case whose program does not fail (or work) as
+described proves nothing, so this is checked too.
+"""
+
+from dataclasses import dataclass, field
+
+POLICIES = ("abort", "warn", "off")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of the matrix; see the module's header."""
+
+    name: str
+    expect: str
+    program: str = ""
+    args: tuple = ()
+    needs: tuple = ()
+    bare: tuple = ()
+    # A name in Machine.binaries, for native programs; `program` is then their source.
+    binary: str = ""
+    env: dict = field(default_factory=dict)
+    # Variables of the guard beyond policy and report.
+    guard: dict = field(default_factory=dict)
+    policies: tuple = POLICIES
+    code: int = 0
+    # Patterns for the JSON event; the empty pattern asserts nothing.
+    function: str = ""
+    library: str = ""
+    advice: str = ""
+    # The bare child hangs for ever: the report is due within two seconds of the operation.
+    hangs: bool = False
+    # Where a place's mark is, when it is not in the program itself.
+    elsewhere: dict = field(default_factory=dict)
+    timeout: int = 90
+
+
+def violation(name, program, args=(), **more):
+    return Case(name, "violation", program, args, **more)
+
+
+def silent(name, program, args=(), **more):
+    return Case(name, "silent", program, args, **more)
+
+
+TORCH, CUPY, NUMBA, JAX = ("torch",), ("cupy",), ("numba",), ("jax",)
+BINDINGS, PYAV = ("bindings",), ("pyav", "sample")
+REFUSED = "Cannot re-initialize CUDA in forked subprocess"
+NVML = {"PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
+HIDDEN = {"CUDA_VISIBLE_DEVICES": "-1"}
+DRIVER_CALL = r"^cu[A-Z]"
+ENDED_WELL = r"^child exit: \[?0\]?$"
+
+WHAT_USERS_SEE = [
+    violation("torch: asked, Pool", "torch_ask_pool.py", needs=TORCH, bare=(REFUSED, ENDED_WELL),
+              advice="PYTORCH_NVML_BASED_CUDA_CHECK=1"),
+    violation("torch: asked, os.fork", "torch_ask_fork.py", ("is_available",), needs=TORCH,
+              bare=("child asks: True", REFUSED), advice="PYTORCH_NVML_BASED_CUDA_CHECK=1"),
+    violation("torch: asked, exit code 37", "torch_ask_fork.py", ("is_available",), needs=TORCH,
+              bare=(REFUSED,), guard={"FORKGUARD_EXIT_CODE": "37"}, policies=("abort",)),
+    silent("torch: asked through NVML", "torch_ask_fork.py", ("is_available",), needs=TORCH,
+           bare=(r"^4\.0$", ENDED_WELL), env=NVML),
+    silent("torch: device_count only", "torch_ask_fork.py", ("device_count",), needs=TORCH,
+           bare=(r"^4\.0$", ENDED_WELL)),
+    violation("torch: inherited tensor", "torch_inherited_tensor.py", needs=TORCH,
+              bare=("AcceleratorError: CUDA error: initialization error", r"^parent goes on: 8\.0$"),
+              function=r"^cuCtxGetDevice$", library="libcudart"),
+    silent("torch: DataLoader on the CPU", "torch_dataloader.py", ("cpu",), needs=TORCH,
+           bare=(r"^batch: ", ENDED_WELL)),
+    violation("torch: DataLoader, .cuda()", "torch_dataloader.py", ("cuda",), needs=TORCH,
+              bare=("RuntimeError from a worker", ENDED_WELL), advice="multiprocessing_context"),
+    violation("torch: ProcessPoolExecutor", "torch_executor.py", needs=TORCH,
+              bare=(REFUSED, "^completed$")),
+    violation("cupy: asked", "cupy_ask.py", needs=CUPY, bare=("cudaErrorInitializationError",),
+              function=DRIVER_CALL),
+    silent("cupy: 2 processes x 3 threads, clean", "cupy_threads.py", ("clean",), needs=CUPY,
+           bare=(r"^thread 2: 56$", ENDED_WELL)),
+    violation("cupy: 2 processes x 3 threads, asked", "cupy_threads.py", ("poisoned",), needs=CUPY,
+              bare=("cudaErrorInitializationError",), function=DRIVER_CALL),
+    violation("numba", "numba_fork.py", needs=NUMBA, bare=("initialized before forking",)),
+    violation("jax: operation in the child", "jax_fork.py", ("operate",), needs=JAX,
+              bare=("^operation starts$", "^child hung$"), function="^(PJRT_|cu[A-Z])", hangs=True),
+    silent("jax: devices() and numpy in the child", "jax_fork.py", ("look",), needs=JAX,
+           bare=(r"^child: 1 device, 6$", ENDED_WELL)),
+    violation("pyav: cuInit in the child", "pyav_decode.py", ("cuinit",), needs=PYAV,
+              bare=("cuInit answers 3", "decoded on to the end: True"), function="^cuInit$"),
+    violation("pyav: h264_cuvid in the child", "pyav_decode.py", ("cuvid",), needs=PYAV,
+              bare=("Generic error in an external library", "decoded on to the end: True"),
+              function=DRIVER_CALL, library="libav"),
+]
+
+ROADS = [
+    violation("road: cuda-bindings", "bindings_fork.py", needs=BINDINGS,
+              bare=("child: CUDA_ERROR_NOT_INITIALIZED",), function="^cuDeviceGetCount$",
+              library="driver"),
+    violation("road: linked with -lcuda", "linked.c", needs=("linked_c",), binary="linked_c",
+              bare=("context answers 0", "cuDeviceGetCount answers 3"),
+              function="^cuDeviceGetCount$", library="linked_c"),
+    violation("road: static cudart", "runtime.cu", needs=("runtime_static",),
+              binary="runtime_static", bare=("cudaFree answers 0", "cudaMalloc answers 3"),
+              function=DRIVER_CALL, library="runtime_static"),
+    violation("road: shared cudart", "runtime.cu", needs=("runtime_shared",),
+              binary="runtime_shared", bare=("cudaFree answers 0", "cudaMalloc answers 3"),
+              function=DRIVER_CALL, library="libcudart"),
+]
+
+RIGHT_PROGRAMS = [
+    *[silent(f"child program by {how}", "child_program.py", (how,), needs=BINDINGS,
+             bare=("child: .'CUDA_SUCCESS', 'CUDA_SUCCESS', 'CUDA_SUCCESS'", ENDED_WELL))
+      for how in ("subprocess", "preexec", "posix_spawn")],
+    *[silent(f"torch.compile, workers by {start}", "torch_compile.py", needs=("inductor",),
+             bare=("^compiled: ",), timeout=150,
+             env={"TORCHINDUCTOR_WORKER_START": start, "TORCHINDUCTOR_COMPILE_THREADS": "4"})
+      for start in ("subprocess", "fork")],
+    *[silent(f"child leaves by {way}, inherited {library}", "leave.py", (library, way), needs=need)
+      for library, need in (("torch", TORCH), ("cupy", CUPY), ("numba.cuda", NUMBA), ("jax", JAX))
+      for way in ("sys.exit", "os._exit")],
+    silent("fork before initialisation", "fork_first.py", needs=TORCH,
+           bare=(r"^child: 4\.0$", ENDED_WELL)),
+    silent("failing init: driver", "failing_init.py", ("driver",), needs=("driver",), env=HIDDEN,
+           bare=("^parent: 100$", ENDED_WELL)),
+    silent("failing init: torch", "failing_init.py", ("torch",), needs=TORCH, env=HIDDEN,
+           bare=("^parent: False$", ENDED_WELL)),
+]
+
+USERS = [
+    violation("user: PaddleOCR workers (shape)", "user_paddleocr_shape.py", needs=TORCH,
+              bare=(r"^page: \w+Error: ",)),
+    violation("user: Applio preprocessing (shape)", "user_applio_shape.py", needs=TORCH,
+              bare=(REFUSED,), elsewhere={"initialised": "user_applio_config.py"},
+              advice="user_applio_config"),
+    silent("user: LitServe, clean (shape)", "user_litserve_shape.py", ("clean",), needs=TORCH,
+           bare=(r"^8\.0$", ENDED_WELL)),
+    violation("user: LitServe, asked (shape)", "user_litserve_shape.py", ("asked",), needs=TORCH,
+              bare=(REFUSED,)),
+]
+
+CASES = [*WHAT_USERS_SEE, *ROADS, *RIGHT_PROGRAMS, *USERS]

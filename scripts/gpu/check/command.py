@@ -1,0 +1,204 @@
+"""The command line of scripts/gpu-check: chooses the cases, runs them side by side, prints the table."""
+
+import argparse
+import json
+import os
+import re
+import resource
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from check import selftest, table
+from check.cases import CASES
+from check.judge import PLACES, judge, judge_bare
+from check.machine import PROGRAMS, Machine
+from check.run import BARE, Outcome, clean_environment, command_for, run
+
+DEFAULT_LIB = Path(__file__).resolve().parents[3] / "target/release/libforkguard.so"
+# XLA starts a thread a core and takes its time: more of them at once only slow each other down.
+JAX_AT_ONCE = 4
+KEPT_OUTPUT = 12000
+
+
+def arguments(argv):
+    parser = argparse.ArgumentParser(
+        prog="scripts/gpu-check",
+        description="Runs real CUDA programs under libforkguard.so on a machine with a GPU, under "
+        "every policy and bare, and checks what each report names against the programs' lines.",
+    )
+    parser.add_argument("--lib", type=Path, default=DEFAULT_LIB, help="the library under test")
+    parser.add_argument("--only", metavar="PATTERN", default="", help="cases whose name matches")
+    parser.add_argument("--jobs", type=int, default=max(2, (os.cpu_count() or 4) // 2),
+                        help="programs at a time (half the cores)")
+    parser.add_argument("--limit", type=float, default=450, metavar="SECONDS",
+                        help="what has not started by then is not run, and fails (450)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="rows, outputs and events")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="the table as Markdown")
+    parser.add_argument("--allow-missing", action="store_true",
+                        help="a case whose framework is absent does not fail the check")
+    parser.add_argument("--list", action="store_true", help="print the cases and end")
+    parser.add_argument("--self-test", action="store_true",
+                        help="check the harness itself with stand-in programs; needs no GPU")
+    return parser.parse_args(argv)
+
+
+def main(argv):
+    options = arguments(argv)
+    cases = [case for case in CASES if re.search(options.only, case.name, re.I)]
+    if options.list:
+        print("\n".join(f"{case.expect:9}  {case.name}" for case in cases))
+        return 0
+    # A child that aborts must not leave a core file behind.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    work = Path(tempfile.mkdtemp(prefix="gpu-check-"))
+    try:
+        if options.self_test:
+            return selftest.main(work)
+        return check(options, cases, work)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def check(options, cases, work):
+    if not cases:
+        print(f"gpu-check: no case matches {options.only!r}; --list prints them", file=sys.stderr)
+        return 2
+    if not options.lib.is_file():
+        print(f"gpu-check: {options.lib} is not there; build it with `cargo build --release`, or "
+              "name it with --lib", file=sys.stderr)
+        return 2
+    began = time.monotonic()
+    env = clean_environment(work)
+    machine = Machine(work)
+    needs = sorted({need for case in cases for need in case.needs} | {"driver"})
+    machine.look(needs, env)
+    if "driver" in machine.unmet:
+        print(f"gpu-check: no usable GPU here: {machine.unmet['driver']}", file=sys.stderr)
+        return 2
+    have = ", ".join(f"{need} {version}" for need, version in sorted(machine.met.items()))
+    title = f"gpu-check, Python {sys.version.split()[0]}, {have}"
+    print(f"{title}\nlooking around took {time.monotonic() - began:.0f} s", file=sys.stderr)
+    results = Runs(options.lib.resolve(), env, work, machine, options.jobs, began + options.limit)
+    rows = results.all(cases)
+    print(table.aligned(rows))
+    for row in rows:
+        if row["result"] == "FAIL":
+            print(_last_words(row))
+    print(f"\n{table.summary(rows)}  ({time.monotonic() - began:.0f} s)")
+    if options.json:
+        options.json.write_text(json.dumps({"machine": title, "rows": rows}, indent=1))
+    if options.markdown:
+        options.markdown.write_text(table.markdown(rows, title))
+    bad = {"FAIL"} if options.allow_missing else {"FAIL", "not run"}
+    return int(any(row["result"] in bad for row in rows))
+
+
+class Runs:
+    """Runs cases side by side and judges each when its bare run and its guarded runs are there."""
+
+    def __init__(self, lib, env, work, machine, jobs, deadline, programs=PROGRAMS):
+        self.lib, self.env, self.work, self.machine = lib, env, work, machine
+        self.jobs, self.deadline, self.programs = jobs, deadline, programs
+        self.jax = threading.Semaphore(JAX_AT_ONCE)
+
+    def all(self, cases):
+        """One row a case and policy, in the table's order."""
+        with ThreadPoolExecutor(max_workers=self.jobs) as pool:
+            slow_first = sorted(cases, key=lambda case: (-case.timeout, not case.hangs))
+            pending = {
+                (case.name, policy): pool.submit(self._one, case, policy)
+                for case in slow_first
+                for policy in (BARE, *case.policies)
+                if not self._missing(case)
+            }
+            return [row for case in cases for row in self._rows(case, pending)]
+
+    def _missing(self, case):
+        return [need for need in case.needs if need in self.machine.unmet]
+
+    def _one(self, case, policy):
+        """One run; None when the time was up before it could start."""
+        left = self.deadline - time.monotonic()
+        if left < 5:
+            return None
+        # Short: multiprocessing puts sockets there, whose names are limited to 107 bytes.
+        folder = self.work / f"{CASES.index(case) if case in CASES else case.name}-{policy}"
+        command = command_for(case, self.programs, self.machine.binaries)
+        limit = min(case.timeout, left)
+        if "jax" in case.needs:
+            with self.jax:
+                return run(command, case, policy, self.env, self.lib, folder, limit)
+        return run(command, case, policy, self.env, self.lib, folder, limit)
+
+    def _rows(self, case, pending):
+        missing = self._missing(case)
+        if missing:
+            why = "; ".join(f"{need}: {self.machine.unmet[need]}" for need in missing)
+            yield _row(case, "all", "not run", why, Outcome())
+            return
+        bare = pending[case.name, BARE].result()
+        sources = {
+            place: self.programs / case.elsewhere.get(place, case.program) for place in PLACES
+        }
+        binary = self.machine.binaries.get(case.binary)
+        for policy in (BARE, *case.policies):
+            seen = pending[case.name, policy].result()
+            if seen is None or bare is None:
+                yield _row(case, policy, "FAIL", "not run: the time was up", Outcome())
+                continue
+            if policy == BARE:
+                problems = judge_bare(case, seen)
+            else:
+                problems = judge(case, policy, seen, bare, sources, binary)
+            note = "; ".join(problems) if problems else _good_note(case, policy, seen)
+            yield _row(case, policy, "FAIL" if problems else "ok", note, seen)
+            print(f"{'FAIL' if problems else 'ok  '} {case.name} / {policy}", file=sys.stderr)
+
+
+def _row(case, policy, result, note, seen):
+    return {
+        "case": case.name,
+        "policy": policy,
+        "expectation": _expectation(case, policy),
+        "result": result,
+        "note": note,
+        "seconds": round(seen.seconds, 1),
+        "code": seen.code,
+        "stdout": seen.stdout[-KEPT_OUTPUT:],
+        "stderr": seen.stderr[-KEPT_OUTPUT:],
+        "events": seen.events[:4],
+    }
+
+
+def _expectation(case, policy):
+    if policy == BARE:
+        return "hangs, as today" if case.hangs else "as today"
+    if case.expect == "silent" or policy == "off":
+        return "same as bare"
+    if policy == "warn":
+        return "report, outcome as bare"
+    code = case.guard.get("FORKGUARD_EXIT_CODE")
+    return f"report, exit code {code}" if code else "report, SIGABRT"
+
+
+def _good_note(case, policy, seen):
+    if case.hangs and seen.delay is not None:
+        return f"report after {seen.delay:.2f} s"
+    if seen.events and policy != BARE:
+        event = seen.events[0]
+        return f"{event.get('function')}, through {event.get('library')}"
+    return ""
+
+
+def _last_words(row):
+    """What a failing run said last, so that the table can be acted on without running it again."""
+    text = [f"\n---- {row['case']} / {row['policy']}: {row['note']}"]
+    for stream in ("stdout", "stderr"):
+        lines = row[stream].splitlines()[-30:]
+        text += [f"  -- {stream}, last {len(lines)} lines", *[f"  {line}" for line in lines]]
+    return "\n".join(text)

@@ -1,0 +1,146 @@
+"""What this machine has, and what must be built on it before the cases can run.
+
+A case names what it needs ("torch", "linked", ...). A need is met here by a probe that really uses
+the GPU through that road, once, without the guard. That also warms the page cache, so that the
+first case is not slower than the rest. Nothing is installed and nothing is fetched.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+PROGRAMS = Path(__file__).resolve().parent.parent / "programs"
+
+# Each probe prints one line, the version; it fails when the road cannot reach a GPU.
+PROBES = {
+    "driver": """
+import ctypes
+cuda = ctypes.CDLL("libcuda.so.1")
+version = ctypes.c_int()
+assert cuda.cuInit(0) == 0, "cuInit failed"
+assert cuda.cuDriverGetVersion(ctypes.byref(version)) == 0
+print(f"{version.value // 1000}.{version.value % 1000 // 10}")
+""",
+    "torch": """
+import torch
+assert torch.ones(4, device="cuda").sum().item() == 4
+print(torch.__version__)
+""",
+    "cupy": """
+import cupy
+assert int(cupy.arange(4).sum()) == 6
+print(cupy.__version__)
+""",
+    "numba": """
+import numpy, numba
+from numba import cuda
+assert cuda.to_device(numpy.arange(4)).copy_to_host().sum() == 6
+print(numba.__version__)
+""",
+    "jax": """
+import jax, jax.numpy as jnp
+assert jax.devices()[0].platform == "gpu", "JAX sees no GPU"
+jax.block_until_ready(jnp.ones(4) + 1)
+print(jax.__version__)
+""",
+    "bindings": """
+import cuda.bindings
+from cuda.bindings import driver
+assert int(driver.cuInit(0)[0]) == 0
+print(cuda.bindings.__version__)
+""",
+    "pyav": """
+import av
+assert "h264_cuvid" in av.codecs_available, "this PyAV was built without h264_cuvid"
+av.CodecContext.create("h264_cuvid", "r").open()
+print(av.__version__)
+""",
+    "litserve": """
+import importlib.metadata, litserve
+print(importlib.metadata.version("litserve"))
+""",
+    "inductor": """
+import torch, triton
+print(triton.__version__)
+""",
+}
+PROBE_SECONDS = 200
+
+
+class Machine:
+    """The needs that are met, with their versions, and those that are not, with the reason."""
+
+    def __init__(self, work):
+        self.work = work
+        self.met = {}
+        self.unmet = {}
+        self.binaries = {}
+
+    def look(self, needs, env, limit=PROBE_SECONDS):
+        """Probes and builds what the chosen cases need; several at a time."""
+        with ThreadPoolExecutor(max_workers=6) as pool:
+            for need, (version, problem) in zip(
+                needs, pool.map(lambda need: self._meet(need, env, limit), needs)
+            ):
+                if problem:
+                    self.unmet[need] = problem
+                else:
+                    self.met[need] = version
+
+    def _meet(self, need, env, limit):
+        if need in PROBES:
+            return _python([sys.executable, "-c", PROBES[need]], env, limit)
+        if need == "sample":
+            path = self.work / "sample.h264"
+            command = [sys.executable, str(PROGRAMS / "make_sample.py"), str(path)]
+            return _python(command, env, limit)
+        return self._build(need)
+
+    def _build(self, need):
+        """Compiles one native program with debug lines, which the judge needs to find file:line."""
+        cuda = _cuda_home()
+        target = self.work / need
+        debug = ["-g", "-O0"]
+        if need == "linked_c":
+            if not cuda or not shutil.which("gcc"):
+                return "", "gcc or the CUDA toolkit is missing"
+            command = ["gcc", *debug, "-rdynamic", str(PROGRAMS / "linked.c"), "-o", str(target)]
+            command += [f"-I{cuda}/include", f"-L{cuda}/lib64/stubs", "-lcuda"]
+        else:
+            nvcc = shutil.which("nvcc") or (f"{cuda}/bin/nvcc" if cuda else None)
+            if not nvcc or not Path(nvcc).exists():
+                return "", "nvcc is missing"
+            kind = {"runtime_static": "static", "runtime_shared": "shared"}[need]
+            command = [nvcc, *debug, "-Xcompiler", "-rdynamic", "-cudart", kind]
+            command += [str(PROGRAMS / "runtime.cu"), "-o", str(target)]
+            command += ["-Xlinker", "-rpath", "-Xlinker", f"{cuda}/lib64"]
+        if not shutil.which("addr2line"):
+            return "", "addr2line is missing: native frames could not be turned into lines"
+        built = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        if built.returncode:
+            return "", f"did not compile: {built.stderr.strip().splitlines()[-1:]}"
+        self.binaries[need] = target
+        return "built", ""
+
+
+def _cuda_home():
+    nvcc = shutil.which("nvcc")
+    places = [os.environ.get("CUDA_HOME"), str(Path(nvcc).resolve().parents[1]) if nvcc else None]
+    for place in [*places, "/usr/local/cuda-13.0", "/usr/local/cuda"]:
+        if place and (Path(place) / "include/cuda.h").exists():
+            return place
+    return None
+
+
+def _python(command, env, limit):
+    """Runs a probe; returns (its one line, "") or ("", why it failed)."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=limit, env=env)
+    except subprocess.TimeoutExpired:
+        return "", f"the probe did not end within {limit:.0f} s"
+    if done.returncode:
+        return "", (done.stderr.strip().splitlines() or ["no message"])[-1]
+    return (done.stdout.strip().splitlines() or [""])[-1], ""

@@ -1,0 +1,104 @@
+"""Checks the checker, without a GPU: stand-in programs behave well and badly in known ways, and
+each must get the verdict it deserves. A harness that passes everything would fail here.
+"""
+
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from check.cases import silent, violation
+
+PROGRAMS = Path(__file__).resolve().parent / "selftest_programs"
+
+# (behaviour of the stand-in, policy, a word the verdict must contain; None: it must pass)
+VIOLATIONS = [
+    ("good", "abort", None),
+    ("good", "warn", None),
+    ("good", "off", None),
+    ("wrong-line", "abort", "JSON used is not pretend.py"),
+    ("wrong-line", "warn", "the text does not name pretend.py"),
+    ("no-event", "abort", "no violation event"),
+    ("no-text", "abort", "no report on stderr"),
+    ("bad-json", "abort", "not JSON"),
+    ("survives", "abort", "no child ended with -6"),
+    ("other-result", "warn", "stdout differs from bare"),
+    ("twice", "warn", "reported more than once"),
+    ("eats-stderr", "warn", "line of the bare run's stderr is gone"),
+    ("wrong-function", "abort", "JSON function is"),
+    ("no-advice", "abort", "JSON advice does not show"),
+    ("noise-when-off", "off", "stderr says more than bare"),
+    ("own-pid", "abort", "the child itself initialised"),
+]
+SILENTS = [
+    ("quiet", "abort", None),
+    ("quiet", "warn", None),
+    ("noisy", "abort", "stderr says more than bare"),
+    ("event-only", "abort", "events were written"),
+    ("other-code", "warn", "ended with 3, bare with 0"),
+]
+HANGS = [
+    ("good", "abort", None),
+    ("good", "warn", None),
+    ("late", "warn", "s after the operation started"),
+    ("never", "warn", "no report after the operation started"),
+]
+
+
+class _Bench:
+    """Stands for the machine: nothing is missing, nothing is built."""
+
+    met, unmet, binaries = {}, {}, {}
+
+
+def main(work):
+    """Runs every stand-in through the real runner and judge; 0 when all verdicts are right."""
+    from check.command import Runs
+    from check.run import clean_environment
+
+    cases = []
+    for kind, plan in (("violation", VIOLATIONS), ("silent", SILENTS), ("hang", HANGS)):
+        for behaviour, policy, word in plan:
+            make = silent if kind == "silent" else violation
+            case = make(f"{kind}.{behaviour}.{policy}", "pretend.py", (kind, behaviour), timeout=20)
+            if kind != "silent":
+                case = replace(case, bare=("^child",), function="^cuPretend$", advice="spawn")
+            cases.append((replace(case, policies=(policy,), hangs=kind == "hang"), policy, word))
+    stuck = silent("stuck", "pretend.py", ("stuck", ""), timeout=1, policies=("warn",))
+    cases.append((stuck, "bare", "did not end in time"))
+    env = clean_environment(work)
+    runs = Runs(None, env, work, _Bench, 4, time.monotonic() + 300, programs=PROGRAMS)
+    rows = {(row["case"], row["policy"]): row for row in runs.all([case for case, _, _ in cases])}
+    wrong = 0
+    for case, policy, word in cases:
+        row = rows[case.name, policy]
+        right = row["result"] == "ok" if word is None else word in row["note"]
+        bare = rows[case.name, "bare"]
+        if policy != "bare" and bare["result"] != "ok":
+            right, row = False, bare
+        if not right:
+            wrong += 1
+            print(f"WRONG VERDICT {case.name}: {row['result']} ({row['note']})\n{row['stderr']}")
+    wrong += _native_lines_work(work)
+    print(f"self-test: {len(cases) + 1 - wrong} right, {wrong} wrong", file=sys.stderr)
+    return int(wrong > 0)
+
+
+def _native_lines_work(work):
+    """Offsets inside a native program must be turned into file:line; 1 when they are not."""
+    import re
+    import subprocess
+
+    from check.judge import _native_lines, marked_lines
+
+    source = PROGRAMS / "native.c"
+    binary = work / "native"
+    subprocess.run(["gcc", "-g", "-O0", str(source), "-o", str(binary)], check=True)
+    told = subprocess.run([str(binary)], capture_output=True, text=True, check=True).stdout
+    offset = re.search(r"0x[0-9a-f]+", told).group()
+    found = _native_lines({"native": [{"module": str(binary), "offset": offset}]}, binary)
+    (line,) = marked_lines(source, "USE")
+    if ("native.c", line) in found:
+        return 0
+    print(f"WRONG: {offset} gives {found}, expected native.c:{line}")
+    return 1

@@ -1,0 +1,85 @@
+"""Stands for a CUDA program and the guard at once: forks a child that "violates", and reports as
+the guard would, well or in one of the wrong ways that the self-test names.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+
+KIND, HOW = sys.argv[1:]
+POLICY = os.environ.get("FORKGUARD_POLICY")
+
+
+def line_of(mark):
+    with open(__file__) as source:
+        return next(n for n, line in enumerate(source, 1) if line.rstrip().endswith(f"# {mark}"))
+
+
+def place(mark, pid):
+    line = line_of(mark) + (1 if mark == "USE" and HOW == "wrong-line" else 0)
+    return {"pid": pid, "python": [{"file": __file__, "line": line, "function": "main"}], "native": []}
+
+
+def report(parent, child):
+    places = {
+        "initialised": place("INIT", child if HOW == "own-pid" else parent),
+        "forked": place("FORK", parent),
+        "used": place("USE", child),
+    }
+    if HOW != "no-text":
+        print("forkguard: CUDA used in a forked process; pretended\n", file=sys.stderr)
+        for number, (name, told) in enumerate(places.items(), 1):
+            frame = told["python"][0]
+            print(f"  {number} {name}  pid {told['pid']}", file=sys.stderr)
+            print(f"      pretend.py:{frame['line']}   main", file=sys.stderr)
+        print("\n  fix  start the workers with spawn", file=sys.stderr, flush=True)
+    event = {
+        "schema": 1, "event": "violation", "time": time.time(), "pid": child, "ppid": parent,
+        "exe": "/pretend", "argv0": "pretend", "policy": POLICY, "library": "libpretend.so",
+        "function": "cuOther" if HOW == "wrong-function" else "cuPretend",
+        "advice": [] if HOW == "no-advice" else ["use spawn"], **places,
+    }
+    with open(os.environ["FORKGUARD_REPORT"], "a") as events:
+        if HOW == "bad-json":
+            events.write("{half a line\n")
+        elif HOW != "no-event":
+            events.write((json.dumps(event) + "\n") * (2 if HOW == "twice" else 1))
+
+
+def child(parent):
+    if KIND == "hang":
+        print("operation starts", flush=True)
+    if POLICY in ("abort", "warn") and HOW != "never":
+        time.sleep(2.5 if HOW == "late" else 0)
+        report(parent, os.getpid())
+        if POLICY == "abort" and HOW != "survives":
+            signal.signal(signal.SIGABRT, signal.SIG_DFL)
+            os.abort()
+    if KIND == "hang":
+        time.sleep(4)
+    if not (HOW == "eats-stderr" and POLICY):
+        print("a framework's own warning 17", file=sys.stderr, flush=True)
+    print("child sees another error" if HOW == "other-result" and POLICY else "child sees the error", flush=True)
+    os._exit(0)  # USE
+
+
+def main():
+    if KIND == "stuck":
+        time.sleep(60)
+    parent = os.getpid()  # INIT
+    if KIND != "silent":
+        pid = os.fork()  # FORK
+        if pid == 0:
+            child(parent)
+        print(f"child exit: {os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}", flush=True)
+    if POLICY and HOW in ("noisy", "noise-when-off"):
+        print("forkguard: hello", file=sys.stderr)
+    if POLICY and HOW == "event-only":
+        with open(os.environ["FORKGUARD_REPORT"], "a") as events:
+            events.write('{"schema": 1, "event": "violation"}\n')
+    sys.exit(3 if POLICY and HOW == "other-code" else 0)
+
+
+main()

@@ -1,0 +1,32 @@
+"""Prints the rows: aligned for a terminal, Markdown for a note, JSON for a machine."""
+
+HEAD = ("case", "policy", "expectation", "result", "note")
+
+
+def aligned(rows):
+    """Rows as text, each column as wide as it must be; the note is last and may be long."""
+    cells = [HEAD, *[_cells(row) for row in rows]]
+    widths = [max(len(cell[i]) for cell in cells) for i in range(len(HEAD) - 1)]
+    return "\n".join(
+        "  ".join([*[text.ljust(width) for text, width in zip(cell, widths)], cell[-1]]).rstrip()
+        for cell in cells
+    )
+
+
+def markdown(rows, title):
+    """The same as a Markdown table."""
+    lines = [title, "", "| " + " | ".join(HEAD) + " |", "|" + " --- |" * len(HEAD)]
+    for row in rows:
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in _cells(row)) + " |")
+    return "\n".join([*lines, "", summary(rows), ""])
+
+
+def summary(rows):
+    """`N passed, N failed`, and what could not be run, which is not a pass."""
+    count = {word: sum(row["result"] == word for row in rows) for word in ("ok", "FAIL", "not run")}
+    text = f"{count['ok']} passed, {count['FAIL']} failed"
+    return text + (f", {count['not run']} not run" if count["not run"] else "")
+
+
+def _cells(row):
+    return tuple(str(row[key]) for key in HEAD)
