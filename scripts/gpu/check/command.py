@@ -111,9 +111,10 @@ class Runs:
         with ThreadPoolExecutor(max_workers=self.jobs) as pool:
             slow_first = sorted(cases, key=lambda case: (-case.timeout, not case.hangs))
             pending = {
-                (case.name, policy): pool.submit(self._one, case, policy)
+                (case.name, policy, turn): pool.submit(self._one, case, policy, turn)
                 for case in slow_first
                 for policy in (BARE, *case.policies)
+                for turn in range(case.bare_runs if policy == BARE else 1)
                 if not self._missing(case)
             }
             return [row for case in cases for row in self._rows(case, pending)]
@@ -121,13 +122,13 @@ class Runs:
     def _missing(self, case):
         return [need for need in case.needs if need in self.machine.unmet]
 
-    def _one(self, case, policy):
+    def _one(self, case, policy, turn):
         """One run; None when the time was up before it could start."""
         left = self.deadline - time.monotonic()
         if left < 5:
             return None
         # Short: multiprocessing puts sockets there, whose names are limited to 107 bytes.
-        folder = self.work / f"{CASES.index(case) if case in CASES else case.name}-{policy}"
+        folder = self.work / f"{CASES.index(case) if case in CASES else case.name}-{policy}{turn or ''}"
         command = command_for(case, self.programs, self.machine.binaries)
         limit = min(case.timeout, left)
         if "jax" in case.needs:
@@ -141,20 +142,22 @@ class Runs:
             why = "; ".join(f"{need}: {self.machine.unmet[need]}" for need in missing)
             yield _row(case, "all", "not run", why, Outcome())
             return
-        bare = pending[case.name, BARE].result()
+        bares = [pending[case.name, BARE, turn].result() for turn in range(case.bare_runs)]
+        bares = [bare for bare in bares if bare is not None]
         sources = {
             place: self.programs / case.elsewhere.get(place, case.program) for place in PLACES
         }
         binary = self.machine.binaries.get(case.binary)
         for policy in (BARE, *case.policies):
-            seen = pending[case.name, policy].result()
-            if seen is None or bare is None:
+            seen = bares[0] if policy == BARE and bares else pending[case.name, policy, 0].result()
+            if seen is None or not bares:
                 yield _row(case, policy, "FAIL", "not run: the time was up", Outcome())
                 continue
             if policy == BARE:
                 problems = judge_bare(case, seen)
             else:
-                problems = judge(case, policy, seen, bare, sources, binary)
+                verdicts = [judge(case, policy, seen, bare, sources, binary) for bare in bares]
+                problems = min(verdicts, key=len)
             note = "; ".join(problems) if problems else _good_note(case, policy, seen)
             yield _row(case, policy, "FAIL" if problems else "ok", note, seen)
             print(f"{'FAIL' if problems else 'ok  '} {case.name} / {policy}", file=sys.stderr)

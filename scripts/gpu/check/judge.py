@@ -144,6 +144,8 @@ def _places(case, policy, seen, sources, binary):
     problems = sorted({problem for group in wrong for problem in group})
     if "forkguard: " not in seen.stderr:
         return [*problems, "no report on stderr"]
+    if not re.search(case.text, seen.stderr):
+        problems.append(f"the text does not show /{case.text}/")
     for place, (source, lines) in wanted.items():
         blocks = _sections(seen.stderr, SECTIONS[place])
         names = [f"{source.name}:{line}" for line in lines]
@@ -168,7 +170,8 @@ def _event_problems(case, event, wanted, binary):
         if not any((source.name, line) in at for line in lines):
             where = "/".join(str(line) for line in sorted(lines))
             nearest = [f"{name}:{line}" for name, line in sorted(at, key=str) if name == source.name]
-            problems.append(f"JSON {place} is not {source.name}:{where} ({', '.join(nearest) or 'not there'})")
+            instead = ", ".join(nearest) or "not there"
+            problems.append(f"JSON {place} is not {source.name}:{where} ({instead})")
     if not re.search(case.function, str(event.get("function"))):
         problems.append(f"JSON function is {event.get('function')}, expected /{case.function}/")
     if not re.search(case.library, str(event.get("library"))):

@@ -14,21 +14,17 @@ import av
 from outcome import attempt, await_processes, say
 
 
-def open_decoder():
-    context = av.CodecContext.create("h264_cuvid", "r")
-    context.open()
-    return context
-
-
 def child(what):
     if what == "cuinit":
         say(f"cuInit answers {ctypes.CDLL('libcuda.so.1').cuInit(0)}")  # USE
         return
-    say(f"child decoder: {attempt(lambda: open_decoder().name)}")  # USE
+    decoder = av.CodecContext.create("h264_cuvid", "r")
+    say(f"child decoder: {attempt(lambda: decoder.open())}")  # USE
 
 
 def main():
-    decoder = open_decoder()  # INIT
+    decoder = av.CodecContext.create("h264_cuvid", "r")
+    decoder.open()  # INIT
     with av.open(os.environ["GPU_CHECK_SAMPLE"], format="h264") as container:
         packets = list(container.demux(video=0))
         frames = sum(len(decoder.decode(packet)) for packet in packets[:24])
