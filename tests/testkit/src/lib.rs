@@ -1,0 +1,66 @@
+//! What the tests stand on: the stand-in driver, the client programs, and a way to run them with and without the
+//! guard. It asserts about what a program said and how it ended; what is right is for each test to say.
+
+mod outcome;
+mod program;
+
+pub use outcome::Outcome;
+pub use program::{Program, python};
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+/// The directory of the stand-in `libcuda.so.1` and `libnvcuvid.so.1`, for `LD_LIBRARY_PATH`.
+pub fn driver_dir() -> &'static Path {
+    Path::new(concat!(env!("OUT_DIR"), "/driver"))
+}
+
+/// The directory of a `libcuda.so.1` whose names have a symbol version, `STAND_IN`; NVIDIA's have none.
+pub fn versioned_driver_dir() -> &'static Path {
+    Path::new(concat!(env!("OUT_DIR"), "/driver_versioned"))
+}
+
+/// The directory of the client programs and their libraries.
+pub fn clients_dir() -> &'static Path {
+    Path::new(concat!(env!("OUT_DIR"), "/clients"))
+}
+
+/// The path of a client program, or of a client library by its file name.
+pub fn client(name: &str) -> PathBuf {
+    let path = clients_dir().join(name);
+    assert!(
+        path.exists(),
+        "no client is called {name}; tests/testkit/build.rs lists them"
+    );
+    path
+}
+
+/// The `libforkguard.so` under test: what `FORKGUARD_LIB` names, else the newest one that cargo built beside the
+/// running test.
+/// Panics when there is none: a missing preload is only a warning of the loader, and every test of silence would pass.
+pub fn library() -> PathBuf {
+    if let Some(named) = env::var_os("FORKGUARD_LIB") {
+        let path = PathBuf::from(named);
+        assert!(
+            path.is_file(),
+            "FORKGUARD_LIB names {}, which is no file",
+            path.display()
+        );
+        return path.canonicalize().expect("a file has a full path");
+    }
+    let test = env::current_exe().expect("the running test has a path");
+    let deps = test.parent().expect("the running test lies in a directory");
+    let profile = deps.parent().unwrap_or(deps);
+    [profile, deps]
+        .iter()
+        .map(|directory| directory.join("libforkguard.so"))
+        .filter(|path| path.is_file())
+        .max_by_key(|path| path.metadata().and_then(|data| data.modified()).ok())
+        .unwrap_or_else(|| {
+            panic!(
+                "no libforkguard.so in {} or {}: build the library first, or name it in FORKGUARD_LIB",
+                profile.display(),
+                deps.display()
+            )
+        })
+}

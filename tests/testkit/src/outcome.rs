@@ -1,0 +1,137 @@
+//! How a program ended and what it said.
+
+use serde_json::Value;
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use tempfile::TempDir;
+
+/// How a program ended and what it said.
+pub struct Outcome {
+    pub(crate) shown: String,
+    /// What it wrote on standard output.
+    pub stdout: String,
+    /// What it wrote on standard error.
+    pub stderr: String,
+    /// How it ended.
+    pub status: ExitStatus,
+    pub(crate) events: Option<TempDir>,
+}
+
+impl Outcome {
+    /// The signal that killed it.
+    pub fn signal(&self) -> Option<i32> {
+        self.status.signal()
+    }
+
+    /// Its exit status, unless a signal killed it.
+    pub fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
+    /// Fails unless it said nothing on standard error and exited with 0.
+    #[track_caller]
+    pub fn assert_silent(&self) -> &Self {
+        assert!(
+            self.stderr.is_empty() && self.status.success(),
+            "not silent, or not well\n{}",
+            self.story()
+        );
+        self
+    }
+
+    /// Fails unless it exited with `code`.
+    #[track_caller]
+    pub fn assert_code(&self, code: i32) -> &Self {
+        assert_eq!(self.code(), Some(code), "{}", self.story());
+        self
+    }
+
+    /// Fails unless standard output is exactly these lines.
+    #[track_caller]
+    pub fn assert_stdout(&self, lines: &[&str]) -> &Self {
+        let said: Vec<&str> = self.stdout.lines().collect();
+        assert_eq!(said, lines, "{}", self.story());
+        self
+    }
+
+    /// Fails unless it said and did what the other run, the one without the guard, said and did.
+    #[track_caller]
+    pub fn assert_same_as(&self, bare: &Self) -> &Self {
+        let same =
+            self.stdout == bare.stdout && self.stderr == bare.stderr && self.status == bare.status;
+        assert!(
+            same,
+            "not as without the guard\n{}\n--- without\n{}",
+            self.story(),
+            bare.story()
+        );
+        self
+    }
+
+    /// Fails unless standard error holds this text.
+    #[track_caller]
+    pub fn assert_says(&self, text: &str) -> &Self {
+        assert!(
+            self.stderr.contains(text),
+            "nothing says {text:?}\n{}",
+            self.story()
+        );
+        self
+    }
+
+    /// Fails unless exactly one full report was written, with all its parts and this function as the one used.
+    #[track_caller]
+    pub fn assert_reports(&self, function: &str) -> &Self {
+        let report = self.report();
+        for part in ["1 initialised", "2 forked", "3 used here", function, "fix"] {
+            assert!(
+                report.contains(part),
+                "the report does not say {part:?}\n{}",
+                self.story()
+            );
+        }
+        let used = report
+            .lines()
+            .find(|line| line.contains("3 used here"))
+            .unwrap_or_default();
+        assert!(
+            used.contains(function),
+            "{function} is not the function used\n{}",
+            self.story()
+        );
+        let reports = report.matches("3 used here").count();
+        assert_eq!(reports, 1, "{reports} full reports\n{}", self.story());
+        self
+    }
+
+    /// The report: standard error from the guard's first word on.
+    #[track_caller]
+    pub fn report(&self) -> &str {
+        let start = self.stderr.find("forkguard: ");
+        &self.stderr[start.unwrap_or_else(|| panic!("no report\n{}", self.story()))..]
+    }
+
+    /// The JSON events, in the order they were written; asked for by `with_events`.
+    #[track_caller]
+    pub fn events(&self) -> Vec<Value> {
+        let directory = self.events.as_ref().expect("with_events was called");
+        let lines = fs::read_to_string(directory.path().join("events")).unwrap_or_default();
+        lines
+            .lines()
+            .map(|line| {
+                serde_json::from_str(line).unwrap_or_else(|error| {
+                    panic!("an event is not JSON ({error}): {line}\n{}", self.story())
+                })
+            })
+            .collect()
+    }
+
+    /// All of it, for a failing test's message.
+    pub fn story(&self) -> String {
+        format!(
+            "{}\n{}\n--- stdout\n{}--- stderr\n{}",
+            self.shown, self.status, self.stdout, self.stderr
+        )
+    }
+}

@@ -1,0 +1,235 @@
+//! Runs one program to its end, or to the end of the test's patience.
+
+use crate::{Outcome, client, clients_dir, driver_dir, library};
+use std::ffi::{OsStr, OsString};
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, Instant};
+use std::{env, iter, thread};
+
+/// What the tests' own environment may not decide for a program under test.
+const OURS: [&str; 3] = ["FORKGUARD_", "FAKE_CUDA_", "LD_"];
+
+/// A program and how it is to be run.
+#[derive(Clone)]
+#[must_use = "a program does nothing until it is run"]
+pub struct Program {
+    path: PathBuf,
+    arguments: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
+    preloads: Vec<PathBuf>,
+    guarded: bool,
+    driver: Option<PathBuf>,
+    with_events: bool,
+    patience: Duration,
+}
+
+impl Program {
+    /// A client program, guarded, with the stand-in driver in its library path.
+    pub fn client(name: &str) -> Self {
+        Self::at(client(name))
+    }
+
+    /// Any program, in the same way.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            preloads: Vec::new(),
+            guarded: true,
+            driver: Some(driver_dir().into()),
+            with_events: false,
+            patience: Duration::from_secs(60),
+        }
+    }
+
+    /// One more argument.
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.arguments.push(argument.as_ref().to_owned());
+        self
+    }
+
+    /// More arguments.
+    pub fn args<A: AsRef<OsStr>>(self, arguments: impl IntoIterator<Item = A>) -> Self {
+        arguments.into_iter().fold(self, Self::arg)
+    }
+
+    /// A variable of its environment.
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.environment
+            .push((name.into(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// `FORKGUARD_POLICY`; without it the default stands.
+    pub fn policy(self, policy: &str) -> Self {
+        self.env("FORKGUARD_POLICY", policy)
+    }
+
+    /// Another library to preload, after the guard.
+    pub fn preload(mut self, library: impl Into<PathBuf>) -> Self {
+        self.preloads.push(library.into());
+        self
+    }
+
+    /// Without the guard: the reference that a guarded run is compared with.
+    pub fn bare(mut self) -> Self {
+        self.guarded = false;
+        self
+    }
+
+    /// With this directory's libcuda in place of the usual one.
+    pub fn driver_in(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.driver = Some(directory.into());
+        self
+    }
+
+    /// Without a libcuda that could be found.
+    pub fn without_driver(mut self) -> Self {
+        self.driver = None;
+        self
+    }
+
+    /// Collects JSON events through `FORKGUARD_REPORT`; [`Outcome::events`] gives them.
+    pub fn with_events(mut self) -> Self {
+        self.with_events = true;
+        self
+    }
+
+    /// How long it may take before it is killed and the test fails.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Runs it to its end, that is until it has ended and nobody holds its output open any more.
+    pub fn run(&self) -> Outcome {
+        let events = self
+            .with_events
+            .then(|| tempfile::tempdir().expect("a directory for the events"));
+        let mut command = self.command(events.as_ref().map(tempfile::TempDir::path));
+        let shown = format!("{command:?}");
+        let mut running = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("{shown} cannot be started: {error}"));
+        let group = libc::pid_t::try_from(running.id()).expect("a pid fits a pid_t");
+        let (tell, told) = mpsc::channel();
+        let stdout = follow(
+            running.stdout.take().expect("stdout is a pipe"),
+            tell.clone(),
+        );
+        let stderr = follow(
+            running.stderr.take().expect("stderr is a pipe"),
+            tell.clone(),
+        );
+        thread::spawn(move || {
+            tell.send(Some(
+                running
+                    .wait()
+                    .expect("a child that is ours can be waited for"),
+            ))
+        });
+
+        let until = Instant::now() + self.patience;
+        let mut status: Option<ExitStatus> = None;
+        for _ in 0..3 {
+            let left = until.saturating_duration_since(Instant::now());
+            let Ok(ended) = told.recv_timeout(left) else {
+                // SAFETY: kill takes no pointers. The group is the one made above, and it still has a member,
+                // because something holds its output open or has not ended.
+                unsafe { libc::kill(-group, libc::SIGKILL) };
+                panic!(
+                    "{shown}\ndid not end within {:?}; killed\n--- stdout\n{}\n--- stderr\n{}",
+                    self.patience,
+                    text(&stdout),
+                    text(&stderr)
+                );
+            };
+            status = ended.or(status);
+        }
+        let status = status.expect("three tellers, and one of them tells the status");
+        Outcome {
+            shown,
+            stdout: text(&stdout),
+            stderr: text(&stderr),
+            status,
+            events,
+        }
+    }
+
+    fn command(&self, events: Option<&Path>) -> Command {
+        let mut command = Command::new(&self.path);
+        command
+            .args(&self.arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        // A group of its own, so that what it leaves behind can be killed with it.
+        command.process_group(0);
+        for (name, _) in env::vars_os() {
+            if OURS
+                .iter()
+                .any(|ours| name.to_string_lossy().starts_with(ours))
+            {
+                command.env_remove(name);
+            }
+        }
+        let libraries = iter::once(clients_dir()).chain(self.driver.as_deref());
+        command.env(
+            "LD_LIBRARY_PATH",
+            env::join_paths(libraries).expect("no colon in the build directory"),
+        );
+        let mut preloads: Vec<PathBuf> = if self.guarded {
+            vec![library()]
+        } else {
+            Vec::new()
+        };
+        preloads.extend(self.preloads.iter().cloned());
+        if !preloads.is_empty() {
+            command.env(
+                "LD_PRELOAD",
+                env::join_paths(preloads).expect("no colon in a library's path"),
+            );
+        }
+        if let Some(directory) = events {
+            command.env("FORKGUARD_REPORT", directory.join("events"));
+        }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+}
+
+/// The Python that runs the tests' Python clients: `FORKGUARD_TEST_PYTHON`, else `python3`.
+pub fn python() -> Program {
+    Program::at(env::var_os("FORKGUARD_TEST_PYTHON").unwrap_or_else(|| "python3".into()))
+}
+
+type Collected = Arc<Mutex<Vec<u8>>>;
+
+/// Collects a pipe in a thread of its own and tells when it has ended.
+fn follow(
+    mut pipe: impl Read + Send + 'static,
+    tell: mpsc::Sender<Option<ExitStatus>>,
+) -> Collected {
+    let collected = Collected::default();
+    let place = Arc::clone(&collected);
+    thread::spawn(move || {
+        let mut buffer = [0; 8192];
+        while let Ok(got @ 1..) = pipe.read(&mut buffer) {
+            place
+                .lock()
+                .expect("nobody panics with it")
+                .extend_from_slice(&buffer[..got]);
+        }
+        tell.send(None)
+    });
+    collected
+}
+
+fn text(collected: &Collected) -> String {
+    String::from_utf8_lossy(&collected.lock().expect("nobody panics with it")).into_owned()
+}
