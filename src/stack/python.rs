@@ -1,0 +1,429 @@
+//! The Python stack of the calling thread, read from the interpreter's own memory.
+//!
+//! Whether or not the thread holds the GIL, its frames do not move while it is in native code:
+//! they are read where they are, as `faulthandler` does. No Python object is made or changed,
+//! the GIL is never asked for (the program may hold a lock its holder waits for).
+//!
+//! [`prepare`] looks up the interpreter's functions and layout and may use the loader's lists.
+//! Everything else here may not allocate, lock, or call the loader.
+
+mod finalize;
+mod layout;
+mod text;
+mod write_once;
+
+use core::ffi::{CStr, c_char, c_int};
+
+use self::layout::Layout;
+use self::text::Keep;
+use self::write_once::WriteOnce;
+use super::{PYTHON_FRAMES, PYTHON_OUTER_FRAMES, PythonFrames};
+use crate::sys::elf;
+use crate::sys::memory::Reader;
+
+/// Frames of one stack that are looked at, at most. A deeper stack's outermost frames are not
+/// found; walking this far takes a few milliseconds.
+const MAX_WALK: usize = 1 << 18;
+/// Innermost frames kept.
+const INNER: usize = PYTHON_FRAMES - PYTHON_OUTER_FRAMES;
+/// Kinds of frame from this one on are the interpreter's own (3.12 on).
+const FIRST_INTERNAL_OWNER: u8 = 3;
+
+type ThreadStateGetter = unsafe extern "C" fn() -> usize;
+type Asker = unsafe extern "C" fn() -> c_int;
+type LineAsker = unsafe extern "C" fn(usize) -> c_int;
+type CodeLineAsker = unsafe extern "C" fn(usize, c_int) -> c_int;
+
+/// How a frame's line is asked for.
+#[derive(Clone, Copy)]
+enum LineOf {
+    /// `PyFrame_GetLineNumber(frame)`, to 3.10.
+    Frame(LineAsker),
+    /// `PyCode_Addr2Line(code, offset of the instruction)`, 3.11.
+    Code(CodeLineAsker),
+    /// `PyUnstable_InterpreterFrame_GetLine(frame)`, from 3.12 on.
+    InterpreterFrame(LineAsker),
+}
+
+/// What is known of this process's interpreter.
+#[derive(Clone, Copy)]
+struct Interpreter {
+    minor: u32,
+    layout: Layout,
+    code_type: usize,
+    frame_type: usize,
+    str_type: usize,
+    /// The state that this thread used last, from thread-specific data.
+    of_this_thread: ThreadStateGetter,
+    /// The state in use now: of whichever thread holds the GIL to 3.11, of this thread since.
+    in_use: ThreadStateGetter,
+    is_finalizing: Asker,
+    line_of: LineOf,
+    finalize: Option<(usize, usize)>,
+}
+
+static INTERPRETER: WriteOnce<Interpreter> = WriteOnce::new();
+
+/// Finds the interpreter, if there is one by now. Called again, it costs an atomic load once
+/// the interpreter is known, and one look at the loaded objects before.
+pub fn prepare() {
+    if INTERPRETER.get().is_none()
+        && let Some(interpreter) = Interpreter::find()
+    {
+        INTERPRETER.set(interpreter);
+    }
+}
+
+/// Writes the calling thread's Python frames into `into`: none where there is no Python that
+/// [`prepare`] found, the thread is not known to it, or it is ending and frees what would be read.
+pub fn capture(into: &mut PythonFrames) {
+    into.clear();
+    if let Some(interpreter) = INTERPRETER.get() {
+        let mut memory = Reader::new();
+        if let Some(thread) = interpreter.thread_state(&mut memory) {
+            Walk::of(interpreter, thread, &mut memory).write(interpreter, &mut memory, into);
+        }
+    }
+}
+
+/// Whether the interpreter is ending.
+pub fn is_finalizing() -> bool {
+    INTERPRETER.get().is_some_and(Interpreter::is_finalizing)
+}
+
+/// Where in memory the code is that ends the interpreter: a thread with a return address in it is
+/// running exit handlers and destructors.
+pub fn finalize_range() -> Option<(usize, usize)> {
+    INTERPRETER.get()?.finalize
+}
+
+impl Interpreter {
+    fn find() -> Option<Self> {
+        let get_version = elf::find_anywhere(c"Py_GetVersion")?;
+        let mut memory = Reader::new();
+        let type_type = elf::find_anywhere(c"PyType_Type")?;
+        // The type of all types is its own type. It is not so before the loader has relocated
+        // the interpreter (another thread may be in the middle of that: nothing may be called
+        // yet), nor in a build with more in an object's header.
+        let object_type = [layout::OBJECT_TYPE, layout::OBJECT_TYPE_FREE_THREADED]
+            .into_iter()
+            .find(|offset| memory.word(type_type + offset) == Some(type_type))?;
+        // SAFETY: `const char *Py_GetVersion(void)` needs no GIL and no initialised interpreter,
+        // and answers a text that is never freed; the interpreter is relocated (above).
+        let version = unsafe {
+            let get_version =
+                core::mem::transmute::<usize, unsafe extern "C" fn() -> *const c_char>(get_version);
+            CStr::from_ptr(get_version())
+        };
+        let minor = minor_version(version.to_bytes())?;
+
+        let types @ [code_type, frame_type, str_type] = [
+            elf::find_anywhere(c"PyCode_Type")?,
+            elf::find_anywhere(c"PyFrame_Type")?,
+            elf::find_anywhere(c"PyUnicode_Type")?,
+        ];
+        let layout = if let Some((layout, sizes)) = layout::known(minor) {
+            let expected = [sizes.code, sizes.frame, sizes.str];
+            let measured = types.map(|it| memory.word(it + layout::TYPE_BASICSIZE));
+            (measured == expected.map(Some)).then_some(layout)?
+        } else {
+            layout::published(minor, elf::find_anywhere(c"_PyRuntime")?, &mut memory)?
+        };
+        if layout.object_type != object_type {
+            return None;
+        }
+
+        let of_this_thread = elf::find_anywhere(c"PyGILState_GetThisThreadState")?;
+        let in_use = elf::find_anywhere(if minor >= 13 {
+            c"PyThreadState_GetUnchecked"
+        } else {
+            c"_PyThreadState_UncheckedGet"
+        })?;
+        let is_finalizing = elf::find_anywhere(if minor >= 13 {
+            c"Py_IsFinalizing"
+        } else {
+            c"_Py_IsFinalizing"
+        })?;
+        let line = elf::find_anywhere(match minor {
+            ..=10 => c"PyFrame_GetLineNumber",
+            11 => c"PyCode_Addr2Line",
+            12.. => c"PyUnstable_InterpreterFrame_GetLine",
+        })?;
+        // SAFETY: these are the interpreter's functions of these names, which in the versions
+        // that have a layout take these arguments and give these results.
+        let (of_this_thread, in_use, is_finalizing, line_of) = unsafe {
+            (
+                core::mem::transmute::<usize, ThreadStateGetter>(of_this_thread),
+                core::mem::transmute::<usize, ThreadStateGetter>(in_use),
+                core::mem::transmute::<usize, Asker>(is_finalizing),
+                match minor {
+                    ..=10 => LineOf::Frame(core::mem::transmute::<usize, LineAsker>(line)),
+                    11 => LineOf::Code(core::mem::transmute::<usize, CodeLineAsker>(line)),
+                    12.. => LineOf::InterpreterFrame(core::mem::transmute::<usize, LineAsker>(line)),
+                },
+            )
+        };
+        Some(Self {
+            minor,
+            layout,
+            code_type,
+            frame_type,
+            str_type,
+            of_this_thread,
+            in_use,
+            is_finalizing,
+            line_of,
+            finalize: finalize::range(&mut memory),
+        })
+    }
+
+    fn is_finalizing(&self) -> bool {
+        // SAFETY: reads one atomic of the interpreter, from any thread at any time.
+        unsafe { (self.is_finalizing)() != 0 }
+    }
+
+    /// This thread's state, where it may be read.
+    fn thread_state(&self, memory: &mut Reader) -> Option<usize> {
+        // SAFETY: reads thread-specific data; answers null before the interpreter is initialised,
+        // after it has ended, and in a thread it does not know.
+        let last = unsafe { (self.of_this_thread)() };
+        if last == 0 {
+            return None;
+        }
+        // SAFETY: reads one variable of the interpreter. From 3.12 on it is this thread's own,
+        // and the loader has made room for it when the thread came to have a state (above).
+        let in_use = unsafe { (self.in_use)() };
+        let holds_gil = if self.minor >= 12 {
+            in_use != 0
+        } else {
+            // SAFETY: always succeeds.
+            let this = unsafe { libc::pthread_self() } as usize;
+            in_use != 0 && memory.word(in_use + self.layout.thread_id) == Some(this)
+        };
+        if holds_gil {
+            // To 3.11, a thread in a subinterpreter has another state than its first.
+            return Some(in_use);
+        }
+        // Ending, the interpreter frees the states of all threads but the one that ends it.
+        (!self.is_finalizing()).then_some(last)
+    }
+
+    /// A thread's innermost frame; 0 for none.
+    fn innermost(&self, thread: usize, memory: &mut Reader) -> Option<usize> {
+        let first = memory.word(thread + self.layout.thread_frame)?;
+        match self.layout.cframe {
+            Some(offset) => memory.word(first + offset),
+            None => Some(first),
+        }
+    }
+
+    /// The code object of a frame that runs Python code.
+    fn code(&self, frame: usize, memory: &mut Reader) -> Option<usize> {
+        const TAGS: usize = 3;
+        let code = memory.word(frame.checked_add(self.layout.frame_code)?)? & !TAGS;
+        let its_type = memory.word(code.checked_add(self.layout.object_type)?)?;
+        (its_type == self.code_type).then_some(code)
+    }
+
+    /// The line a frame is at; 0 where its code has none.
+    fn line(&self, frame: usize, code: usize, memory: &mut Reader) -> u32 {
+        // SAFETY: `frame` is in the calling thread's own stack and runs the code object `code`
+        // (its type was compared), so both stay alive while this thread is here. The functions
+        // only look the line up in the code's table: they neither allocate nor need the GIL.
+        let line = unsafe {
+            match self.line_of {
+                LineOf::Frame(ask) | LineOf::InterpreterFrame(ask) => ask(frame),
+                LineOf::Code(ask) => {
+                    let start = code + self.layout.code_instructions;
+                    match memory.word(frame + self.layout.frame_instruction) {
+                        Some(at) => ask(code, at.wrapping_sub(start) as c_int),
+                        None => 0,
+                    }
+                }
+            }
+        };
+        u32::try_from(line).unwrap_or(0)
+    }
+}
+
+/// The minor version of a CPython 3; `None` for anything else that answers by this name.
+fn minor_version(version: &[u8]) -> Option<u32> {
+    let other = [b"PyPy".as_slice(), b"Graal"];
+    if other.iter().any(|name| version.windows(name.len()).any(|part| part == *name)) {
+        return None;
+    }
+    let digits = version.strip_prefix(b"3.")?;
+    let len = digits.iter().position(|byte| !byte.is_ascii_digit())?;
+    core::str::from_utf8(&digits[..len]).ok()?.parse().ok()
+}
+
+/// The addresses of the frames to be kept of one stack.
+struct Walk {
+    inner: [usize; INNER],
+    /// The last frames seen, as a ring.
+    outer: [usize; PYTHON_OUTER_FRAMES],
+    count: usize,
+    /// Whether the stack's outer end was reached.
+    complete: bool,
+}
+
+impl Walk {
+    fn of(python: &Interpreter, thread: usize, memory: &mut Reader) -> Self {
+        let mut walk = Self {
+            inner: [0; INNER],
+            outer: [0; PYTHON_OUTER_FRAMES],
+            count: 0,
+            complete: false,
+        };
+        let layout = &python.layout;
+        let mut next = python.innermost(thread, memory);
+        for _ in 0..MAX_WALK {
+            let Some(frame) = next else { break };
+            if frame == 0 {
+                walk.complete = true;
+                break;
+            }
+            if python.minor <= 10 {
+                // Here frames are objects, and say so.
+                if memory.word(frame + layout.object_type) != Some(python.frame_type) {
+                    break;
+                }
+                walk.keep(frame);
+            } else if python.minor == 11 {
+                walk.keep(frame);
+            } else {
+                match memory.byte(frame + layout.frame_owner) {
+                    Some(owner) if owner < FIRST_INTERNAL_OWNER => walk.keep(frame),
+                    Some(_) => {}
+                    None => break,
+                }
+            }
+            next = memory.word(frame + layout.frame_previous);
+        }
+        walk
+    }
+
+    fn keep(&mut self, frame: usize) {
+        if let Some(place) = self.inner.get_mut(self.count) {
+            *place = frame;
+        } else {
+            self.outer[(self.count - INNER) % PYTHON_OUTER_FRAMES] = frame;
+        }
+        self.count += 1;
+    }
+
+    fn write(&self, python: &Interpreter, memory: &mut Reader, into: &mut PythonFrames) {
+        let mut known = Known::new();
+        let inner = self.count.min(INNER);
+        // Without the stack's end the ring holds frames from somewhere in the middle.
+        let outer = if self.complete { (self.count - inner).min(PYTHON_OUTER_FRAMES) } else { 0 };
+        let omitted = self.count - inner - outer;
+        let mut left = inner + outer;
+        for &frame in &self.inner[..inner] {
+            left -= 1;
+            known.write(python, frame, left, memory, into);
+        }
+        into.leave_out(omitted);
+        for index in inner + omitted..self.count {
+            left -= 1;
+            let frame = self.outer[(index - INNER) % PYTHON_OUTER_FRAMES];
+            known.write(python, frame, left, memory, into);
+        }
+    }
+}
+
+/// Texts written already: most frames of a stack share a few files.
+struct Known {
+    strings: [(usize, super::TextRange); KNOWN],
+    len: usize,
+}
+
+const KNOWN: usize = 64;
+/// Bytes of text kept free for each frame still to come.
+const RESERVED: usize = 64;
+/// Of a frame's room, what its file name leaves for the function's.
+const FOR_FUNCTION: usize = 24;
+const LONGEST_FILE: usize = 1024;
+const LONGEST_FUNCTION: usize = 256;
+
+impl Known {
+    fn new() -> Self {
+        Self { strings: [(0, super::TextRange::default()); KNOWN], len: 0 }
+    }
+
+    fn write(
+        &mut self,
+        python: &Interpreter,
+        frame: usize,
+        frames_left: usize,
+        memory: &mut Reader,
+        into: &mut PythonFrames,
+    ) {
+        let Some(code) = python.code(frame, memory) else { return };
+        let layout = &python.layout;
+        let line = python.line(frame, code, memory);
+        let (Some(file), Some(name)) =
+            (memory.word(code + layout.code_file), memory.word(code + layout.code_name))
+        else {
+            return;
+        };
+        // The interpreter's own code around a call of a class: it stands in no file, and its
+        // "file name" is its name.
+        if line == 0 && file == name && python.minor >= 12 {
+            return;
+        }
+        let room = into.text_room().saturating_sub(frames_left * RESERVED);
+        let most = room.saturating_sub(FOR_FUNCTION).min(LONGEST_FILE);
+        let file = self.text(python, file, Keep::End, most, memory, into);
+        let room = into.text_room().saturating_sub(frames_left * RESERVED);
+        let function =
+            self.text(python, name, Keep::Start, room.min(LONGEST_FUNCTION), memory, into);
+        into.push(file, function, line);
+    }
+
+    fn text(
+        &mut self,
+        python: &Interpreter,
+        object: usize,
+        keep: Keep,
+        most: usize,
+        memory: &mut Reader,
+        into: &mut PythonFrames,
+    ) -> super::TextRange {
+        if let Some((_, range)) = self.strings[..self.len].iter().find(|(it, _)| *it == object) {
+            return *range;
+        }
+        let range = into.add_text(most, |place| {
+            text::write(object, python.str_type, &python.layout, memory, keep, place)
+        });
+        if let Some(free) = self.strings.get_mut(self.len) {
+            *free = (object, range);
+            self.len += 1;
+        }
+        range
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions() {
+        assert_eq!(minor_version(b"3.8.18 (default) \n[GCC 12.2.0]"), Some(8));
+        assert_eq!(minor_version(b"3.14.0rc1+ free-threading build"), Some(14));
+        assert_eq!(minor_version(b"2.7.18"), None);
+        assert_eq!(minor_version(b"3.10.14 (75b3de9, ...) [PyPy 7.3.16 with GCC]"), None);
+        assert_eq!(minor_version(b"3.x"), None);
+    }
+
+    #[test]
+    fn no_interpreter_no_frames() {
+        let mut frames = PythonFrames::EMPTY;
+        prepare();
+        capture(&mut frames);
+        assert!(frames.is_empty());
+        assert!(!is_finalizing());
+        assert_eq!(finalize_range(), None);
+    }
+}
