@@ -1,0 +1,8 @@
+//! The C symbols, and nothing else: each calls the room that has the logic.
+//!
+//! Not compiled into unit tests: a test program that exported `fork` would use it.
+
+pub mod debug;
+pub mod driver;
+pub mod lookup;
+pub mod process;

@@ -1,0 +1,128 @@
+//! The fork family: the place of the fork is recorded, the fork itself is the C library's.
+//!
+//! `vfork`, `posix_spawn` and `clone` are left alone: the first two run nothing of CUDA before
+//! they exec, and the kernel clears the gate's table in a raw `clone`d child as in any other.
+
+use core::ffi::{CStr, c_char, c_int};
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use libc::{pid_t, termios, winsize};
+
+use crate::gate;
+use crate::lineage;
+use crate::lookup;
+
+/// A function of the C library that this one stands before.
+struct Real(AtomicUsize);
+
+impl Real {
+    const fn new() -> Self {
+        Self(AtomicUsize::new(0))
+    }
+
+    fn get(&self, name: &CStr) -> Option<usize> {
+        let known = self.0.load(Ordering::Relaxed);
+        if known != 0 {
+            return Some(known);
+        }
+        let found = lookup::next(name)?;
+        self.0.store(found, Ordering::Relaxed);
+        Some(found)
+    }
+}
+
+static FORK: Real = Real::new();
+static FORK_ALIAS: Real = Real::new();
+static FORK_BARE: Real = Real::new();
+static FORKPTY: Real = Real::new();
+static DAEMON: Real = Real::new();
+
+/// Finds the true functions ahead of time: a `fork` in a signal handler must not call the loader.
+pub fn prepare() {
+    FORK.get(c"fork");
+    FORK_BARE.get(c"_Fork");
+}
+
+/// Makes the fork by `make`, which answers 0 in the child.
+fn recorded(function: &CStr, make: impl FnOnce() -> c_int) -> c_int {
+    let Some(forking) = lineage::begin_fork(function) else {
+        let result = make();
+        if result == 0 {
+            gate::after_fork();
+        }
+        return result;
+    };
+    let result = make();
+    if result == 0 {
+        gate::after_fork();
+        forking.in_child();
+    } else {
+        forking.in_parent();
+    }
+    result
+}
+
+fn missing() -> c_int {
+    // SAFETY: `__errno_location` always gives this thread's valid `errno`.
+    unsafe { *libc::__errno_location() = libc::ENOSYS };
+    -1
+}
+
+fn plain(function: &CStr, real: &Real) -> pid_t {
+    let Some(address) = real.get(function) else { return missing() };
+    // SAFETY: the C library's function of this name, which takes nothing and answers a pid.
+    let real: unsafe extern "C" fn() -> pid_t = unsafe { core::mem::transmute(address) };
+    // SAFETY: as the caller called it.
+    recorded(function, || unsafe { real() })
+}
+
+/// `fork(2)`.
+#[unsafe(no_mangle)]
+pub extern "C" fn fork() -> pid_t {
+    plain(c"fork", &FORK)
+}
+
+/// The C library's other name for `fork`.
+#[unsafe(no_mangle)]
+pub extern "C" fn __fork() -> pid_t {
+    plain(c"__fork", &FORK_ALIAS)
+}
+
+/// `_Fork(3)`: a fork without handlers (glibc 2.34).
+#[unsafe(no_mangle)]
+pub extern "C" fn _Fork() -> pid_t {
+    plain(c"_Fork", &FORK_BARE)
+}
+
+/// `forkpty(3)`.
+///
+/// # Safety
+/// As the C library's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn forkpty(
+    terminal: *mut c_int,
+    name: *mut c_char,
+    settings: *const termios,
+    size: *const winsize,
+) -> pid_t {
+    type Forkpty =
+        unsafe extern "C" fn(*mut c_int, *mut c_char, *const termios, *const winsize) -> pid_t;
+    let Some(address) = FORKPTY.get(c"forkpty") else { return missing() };
+    // SAFETY: the C library's `forkpty`.
+    let real: Forkpty = unsafe { core::mem::transmute(address) };
+    // SAFETY: the caller's own arguments.
+    recorded(c"forkpty", || unsafe { real(terminal, name, settings, size) })
+}
+
+/// `daemon(3)`: the caller's process ends, its child goes on.
+///
+/// # Safety
+/// As the C library's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn daemon(keep_directory: c_int, keep_streams: c_int) -> c_int {
+    let Some(address) = DAEMON.get(c"daemon") else { return missing() };
+    // SAFETY: the C library's `daemon`.
+    let real: unsafe extern "C" fn(c_int, c_int) -> c_int = unsafe { core::mem::transmute(address) };
+    // SAFETY: the caller's own arguments. The parent never returns; 0 is the child's answer.
+    recorded(c"daemon", || unsafe { real(keep_directory, keep_streams) })
+}

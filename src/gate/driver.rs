@@ -1,0 +1,136 @@
+//! Which addresses are the driver's, and the stub for each.
+
+use core::ffi::CStr;
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use super::slots::{self, Index};
+use super::special::Special;
+use crate::lookup;
+use crate::report::Kind;
+use crate::sys::elf::{self, Object};
+
+/// Copies of driver libraries remembered; a process has one libcuda and at most one libnvcuvid.
+const RANGES: usize = 8;
+
+static STARTS: [AtomicUsize; RANGES] = [const { AtomicUsize::new(0) }; RANGES];
+static ENDS: [AtomicUsize; RANGES] = [const { AtomicUsize::new(0) }; RANGES];
+static FULL_SAID: AtomicBool = AtomicBool::new(false);
+
+/// Whether a program may obtain a driver function by this name: `cu[A-Z]…` or `cuvid…`. (cuBLAS,
+/// cuDNN, cuFFT and curl begin with `cu`, too.)
+pub fn is_driver_name(name: &[u8]) -> bool {
+    matches!(name, [b'c', b'u', b'A'..=b'Z', ..]) || name.starts_with(b"cuvid")
+}
+
+fn is_guarded_library(file: &[u8]) -> bool {
+    file.starts_with(b"libcuda.so") || file.starts_with(b"libnvcuvid.so")
+}
+
+/// Whether `address` lies in a library that belongs to the driver: its own lookups must get true
+/// pointers (the driver for WSL looks its own names up).
+pub fn is_drivers_own(address: usize) -> bool {
+    let mut own = false;
+    elf::each_object(|object, _| {
+        if object.contains(address) {
+            let file = object.file_name();
+            own = is_guarded_library(file) || file.starts_with(b"libnvidia-");
+            return false;
+        }
+        true
+    });
+    own
+}
+
+/// Whether `address` lies in libcuda or libnvcuvid.
+pub fn contains(address: usize) -> bool {
+    if address == 0 {
+        return false;
+    }
+    for (start, end) in STARTS.iter().zip(&ENDS) {
+        let end = end.load(Ordering::Acquire);
+        if end == 0 {
+            break;
+        }
+        if (start.load(Ordering::Relaxed)..end).contains(&address) {
+            return true;
+        }
+    }
+    let mut found = None;
+    elf::each_object(|object, _| {
+        if object.contains(address) {
+            found = is_guarded_library(object.file_name()).then_some(*object);
+            return false;
+        }
+        true
+    });
+    if let Some(object) = &found {
+        remember(object);
+    }
+    found.is_some()
+}
+
+fn remember(object: &Object) {
+    for (start, end) in STARTS.iter().zip(&ENDS) {
+        if start.compare_exchange(0, object.start, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            end.store(object.end, Ordering::Release);
+            return;
+        }
+        if start.load(Ordering::Relaxed) == object.start {
+            return;
+        }
+    }
+}
+
+/// The stub to hand out for `target`; `target` itself where it is not the driver's, or where no
+/// slot is left.
+pub fn guard(name: &CStr, target: usize, exported: bool, special: Option<Special>) -> usize {
+    if !contains(target) {
+        return target;
+    }
+    match slots::admit(name, target, exported, Kind::DriverCall, special) {
+        Some(index) => index.stub(),
+        None => unguarded(name, target),
+    }
+}
+
+/// Without a slot the program gets the true function: the guard does not see its calls.
+pub fn unguarded(name: &CStr, target: usize) -> usize {
+    if !FULL_SAID.swap(true, Ordering::Relaxed) {
+        crate::report::notice(format_args!(
+            "the table of {} driver functions is full; from {} on, functions that the program \
+             obtains are not guarded. Please report which program this is",
+            slots::CAPACITY,
+            name.to_str().unwrap_or("a driver function"),
+        ));
+    }
+    target
+}
+
+/// The true address of an exported name that a program reached by linking.
+pub fn resolve(index: Index) -> Option<usize> {
+    let target = lookup::driver_symbol(slots::name(index))?;
+    slots::set_target(index, target);
+    Some(target)
+}
+
+/// What a call answers whose function is not there: the program was linked against a driver that
+/// has it (or against no driver at all), and runs with one that has not.
+pub fn missing_answer(name: &CStr) -> u32 {
+    use cudarc::driver::sys::CUresult;
+    let mut present = false;
+    elf::each_object(|object, _| {
+        present = object.file_name().starts_with(b"libcuda.so");
+        !present
+    });
+    if present {
+        crate::report::notice(format_args!(
+            "pid {}: {} was called, but the libcuda.so.1 of this machine does not have it \
+             (answered CUDA_ERROR_SHARED_OBJECT_SYMBOL_NOT_FOUND). A newer driver is needed",
+            crate::sys::raw::getpid(),
+            name.to_str().unwrap_or("a driver function"),
+        ));
+        CUresult::CUDA_ERROR_SHARED_OBJECT_SYMBOL_NOT_FOUND as u32
+    } else {
+        CUresult::CUDA_ERROR_STUB_LIBRARY as u32
+    }
+}

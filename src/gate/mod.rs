@@ -1,0 +1,158 @@
+//! The gate: every driver function a program obtains is a stub that the first call in each
+//! process sends here.
+//!
+//! A stub jumps to `trap + slot`. The kernel clears the slots in every forked child
+//! (`MADV_WIPEONFORK`), and a cleared slot is a trap. So the first call of each function in a
+//! process comes to [`enter`], which fills the slot and forwards; from then on a call costs three
+//! instructions. In a forked child the first call of any function comes here again, whatever
+//! system call made the child, and the table being empty while this process's memory says
+//! "initialised" is how the child is known.
+//!
+//! Nothing here may lock, allocate, or call the loader, with one exception: a function that a
+//! program reaches by linking (not by `dlsym`) is looked up at its first call.
+
+#[cfg_attr(target_arch = "x86_64", path = "x86_64.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "aarch64.rs")]
+pub mod arch;
+pub mod classes;
+pub mod driver;
+pub mod names;
+pub mod pjrt;
+pub mod pjrt_names;
+pub mod slots;
+pub mod special;
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+compile_error!(
+    "forkguard's stubs and trap are written in assembly, one file an architecture (src/gate/): \
+     x86_64 and aarch64 are there. To add another: a stub that jumps to its trap plus its slot, a \
+     trap that saves the argument registers and calls `gate::enter`, and the naked `dlsym`."
+);
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use crate::config;
+use crate::lineage;
+use crate::policy::{self, Verdict};
+use crate::sys::raw::ErrnoGuard;
+use crate::sys::thread;
+use classes::Class;
+use slots::{Answer, Index};
+
+/// What the gate knows of this process's place in its line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// Neither forked from an initialised process, nor known to be.
+    Own,
+    /// Forked from a process that had initialised CUDA.
+    Forked,
+}
+
+const UNKNOWN: u32 = 0;
+const OWN: u32 = 1;
+const FORKED: u32 = 2;
+
+/// Where this process stands. Decided once a process, kept in the page that the kernel clears.
+pub fn standing() -> Standing {
+    let word = slots::standing_word();
+    let mut value = word.load(Ordering::Acquire);
+    if value == UNKNOWN {
+        // This memory was inherited, the word was not: if somebody had initialised CUDA before,
+        // it was an ancestor. (The process that initialises has passed here before it does.)
+        let decided = if lineage::is_clean() { OWN } else { FORKED };
+        value = match word.compare_exchange(UNKNOWN, decided, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => decided,
+            Err(other) => other,
+        };
+    }
+    if value == FORKED { Standing::Forked } else { Standing::Own }
+}
+
+/// What the trap saved of the caller, as far as the gate reads it.
+#[repr(C)]
+pub struct Frame {
+    /// The caller's frame pointer.
+    pub frame_pointer: usize,
+    /// The address the call returns to.
+    pub return_address: usize,
+}
+
+/// The trap's Rust side: called with every argument register saved; the trap jumps to the
+/// address it returns.
+pub unsafe extern "C" fn enter(index: u32, frame: *const Frame) -> usize {
+    let _errno = ErrnoGuard::new();
+    let index = Index::from_trap(index);
+    // SAFETY: the trap passes the frame it has just built on its own stack.
+    let caller = unsafe { (*frame).return_address };
+    let stack = frame as usize;
+    if config::get().is_off() {
+        return forward(index, true);
+    }
+    match standing() {
+        Standing::Own => own(index, caller),
+        Standing::Forked => forked(index, caller, stack),
+    }
+}
+
+fn own(index: Index, caller: usize) -> usize {
+    slots::note_use(index);
+    if config::get().verbose >= 2 {
+        crate::report::first_use(slots::name(index), caller);
+    }
+    forward(index, true)
+}
+
+fn forked(index: Index, caller: usize, stack: usize) -> usize {
+    match slots::class(index) {
+        Class::Harmless | Class::Probe => forward(index, true),
+        Class::Teardown => fixed(index, Answer::Deinitialized),
+        Class::Use => {
+            if policy::exiting::is_exiting(stack) {
+                // Not remembered in the slot: `exit` may not be what this thread does next.
+                return answer(index, Answer::Deinitialized);
+            }
+            let call = policy::Call { kind: slots::kind(index), name: slots::name(index), caller };
+            match policy::used(&call) {
+                Verdict::Forward => forward(index, true),
+            }
+        }
+    }
+}
+
+/// The true function's address; `fill` lets later calls go there without the gate.
+fn forward(index: Index, fill: bool) -> usize {
+    let Some(target) = slots::target(index).or_else(|| driver::resolve(index)) else {
+        return arch::answer(driver::missing_answer(slots::name(index)));
+    };
+    if let Some(wrapper) = special::wrapper(index) {
+        thread::current().special.set(target);
+        return wrapper;
+    }
+    if fill {
+        slots::fill(index, target);
+    }
+    target
+}
+
+fn fixed(index: Index, value: Answer) -> usize {
+    let target = answer(index, value);
+    slots::fill(index, target);
+    target
+}
+
+/// A function that gives one answer, where the function's type has room for one.
+fn answer(index: Index, value: Answer) -> usize {
+    if slots::kind(index) == crate::report::Kind::DriverCall {
+        arch::answer(value.code())
+    } else {
+        forward(index, false)
+    }
+}
+
+/// In a forked child made by a function we interpose: clears what the kernel did not.
+pub fn after_fork() {
+    let word: &AtomicU32 = slots::standing_word();
+    if word.load(Ordering::Relaxed) != UNKNOWN {
+        slots::clear();
+    }
+}

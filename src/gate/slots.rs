@@ -1,0 +1,342 @@
+//! The table of slots, and what is known of the function behind each.
+//!
+//! The slots (and one word that says where this process stands) lie in a mapping that the kernel
+//! clears in every forked child; all else is ordinary memory, which a child inherits: the true
+//! addresses, names and classes are known there without asking anybody.
+//!
+//! Slots below [`names::COUNT`] belong to the driver's exported names, in order; the others are
+//! given out as programs ask for functions. A function is entered in the hash table last, so that
+//! whoever finds it there finds it whole; two threads that enter one function at a time may give
+//! it two slots, which is harmless.
+
+use core::cell::UnsafeCell;
+use core::ffi::CStr;
+use core::sync::atomic::{AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicUsize, Ordering};
+
+use super::classes::{self, Class};
+use super::special::Special;
+use super::{arch, names};
+use crate::config;
+use crate::lineage;
+use crate::report::Kind;
+
+/// How many functions can be guarded.
+pub const CAPACITY: usize = 2048;
+const HASH: usize = 4 * CAPACITY;
+const TEXT: usize = 48 * 1024;
+/// Room for the slots and the word, in whole pages of any size in use (64 KiB on some aarch64).
+const PAGES: usize = 65536;
+
+const _: () = assert!(names::COUNT + 600 < CAPACITY, "room for what frameworks ask by other names");
+
+/// What the kernel clears: the slots, then the word.
+#[repr(C, align(65536))]
+pub struct Cleared {
+    slots: [AtomicI64; CAPACITY],
+    standing: AtomicU32,
+    reported: AtomicU32,
+    rest: UnsafeCell<[u8; PAGES - CAPACITY * 8 - 8]>,
+}
+
+// SAFETY: the slots and the word are atomics; nobody reads or writes `rest`.
+unsafe impl Sync for Cleared {}
+
+/// The table the stubs read.
+pub static SLOTS: Cleared = Cleared {
+    slots: [const { AtomicI64::new(0) }; CAPACITY],
+    standing: AtomicU32::new(0),
+    reported: AtomicU32::new(0),
+    rest: UnsafeCell::new([0; PAGES - CAPACITY * 8 - 8]),
+};
+
+static TARGETS: [AtomicUsize; CAPACITY] = [const { AtomicUsize::new(0) }; CAPACITY];
+static NAMES: [AtomicUsize; CAPACITY] = [const { AtomicUsize::new(0) }; CAPACITY];
+static MEANINGS: [AtomicU8; CAPACITY] = [const { AtomicU8::new(0) }; CAPACITY];
+static BY_TARGET: [AtomicU16; HASH] = [const { AtomicU16::new(0) }; HASH];
+static NEXT: AtomicUsize = AtomicUsize::new(names::COUNT);
+static TEXT_USED: AtomicUsize = AtomicUsize::new(0);
+static MAPPED: AtomicU32 = AtomicU32::new(0);
+
+struct TextArena(UnsafeCell<[u8; TEXT]>);
+
+// SAFETY: each part is written once, by the thread that reserved it through `TEXT_USED`, before
+// its address is published in `NAMES`.
+unsafe impl Sync for TextArena {}
+
+static TEXTS: TextArena = TextArena(UnsafeCell::new([0; TEXT]));
+
+/// A slot's number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Index(u16);
+
+impl Index {
+    /// The number a trap passed.
+    pub fn from_trap(index: u32) -> Self {
+        Self(index as u16)
+    }
+
+    fn at(self) -> usize {
+        usize::from(self.0)
+    }
+
+    /// The stub that programs call.
+    pub fn stub(self) -> usize {
+        arch::stub(self.at())
+    }
+}
+
+/// A fixed answer in the place of a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// `CUDA_ERROR_DEINITIALIZED`: frameworks take it as "the process is going down".
+    Deinitialized,
+}
+
+impl Answer {
+    /// The `CUresult`.
+    pub fn code(self) -> u32 {
+        match self {
+            Self::Deinitialized => {
+                cudarc::driver::sys::CUresult::CUDA_ERROR_DEINITIALIZED as u32
+            }
+        }
+    }
+}
+
+// What a slot's function means, packed into a byte: class, kind, special, note.
+const CLASS_MASK: u8 = 0b11;
+const KIND_XLA: u8 = 0b100;
+const SPECIAL_SHIFT: u8 = 3;
+const SPECIAL_MASK: u8 = 0b111 << SPECIAL_SHIFT;
+const NOTE_CONTEXT: u8 = 0b0100_0000;
+const KNOWN: u8 = 0b1000_0000;
+
+/// Puts the table into memory that the kernel clears at fork. Called by the constructor; a
+/// program that gets here earlier maps it then.
+pub fn map() {
+    if MAPPED.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire).is_err() {
+        return;
+    }
+    let address = (&raw const SLOTS).cast_mut().cast();
+    let size = size_of::<Cleared>();
+    // SAFETY: the range is exactly `SLOTS`, whole pages (its alignment and size) of this
+    // library's own zeroed memory, replaced by zeroed memory; nothing was stored in it yet, for
+    // whatever fills a slot calls this first.
+    let mapped = unsafe {
+        libc::mmap(
+            address,
+            size,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED,
+            -1,
+            0,
+        )
+    };
+    // SAFETY: the same range; advice cannot harm. A kernel that refuses (EINVAL before 4.14, or
+    // a filter) leaves the clearing to `gate::after_fork`.
+    let refused = mapped == libc::MAP_FAILED
+        || unsafe { libc::madvise(address, size, libc::MADV_WIPEONFORK) } != 0;
+    MAPPED.store(if refused { 3 } else { 2 }, Ordering::Release);
+}
+
+/// Whether the kernel clears the table in forked children; where not, only the interposed fork
+/// functions do.
+pub fn kernel_clears() -> bool {
+    MAPPED.load(Ordering::Acquire) == 2
+}
+
+/// The word that says where this process stands; 0 in a process that has not asked yet.
+pub fn standing_word() -> &'static AtomicU32 {
+    &SLOTS.standing
+}
+
+/// Says that this process reports now; whether it is the first time.
+pub fn first_report() -> bool {
+    SLOTS.reported.swap(1, Ordering::AcqRel) == 0
+}
+
+/// Clears the table, as the kernel would have.
+pub fn clear() {
+    for slot in &SLOTS.slots {
+        slot.store(0, Ordering::Relaxed);
+    }
+    SLOTS.reported.store(0, Ordering::Relaxed);
+    SLOTS.standing.store(0, Ordering::Release);
+}
+
+/// Lets calls of `index` go to `target` without the gate, in this process.
+pub fn fill(index: Index, target: usize) {
+    let distance = (target as i64).wrapping_sub(arch::trap(index.at()) as i64);
+    SLOTS.slots[index.at()].store(distance, Ordering::Relaxed);
+}
+
+/// The true address, where it is known.
+pub fn target(index: Index) -> Option<usize> {
+    match TARGETS[index.at()].load(Ordering::Acquire) {
+        0 => None,
+        target => Some(target),
+    }
+}
+
+/// Notes the true address of an exported name, found at its first call.
+pub fn set_target(index: Index, target: usize) {
+    TARGETS[index.at()].store(target, Ordering::Release);
+}
+
+/// The function's name, as it was asked for.
+pub fn name(index: Index) -> &'static CStr {
+    if let Some(name) = names::NAMES.get(index.at()) {
+        return name;
+    }
+    match NAMES[index.at()].load(Ordering::Acquire) {
+        0 => c"?",
+        // SAFETY: non-zero only once the whole NUL-terminated name stands in `TEXTS` (or in
+        // static memory), where it stays.
+        address => unsafe { CStr::from_ptr(address as *const core::ffi::c_char) },
+    }
+}
+
+fn meaning(index: Index) -> u8 {
+    let known = MEANINGS[index.at()].load(Ordering::Relaxed);
+    if known != 0 {
+        return known;
+    }
+    let meaning = meaning_of(name(index).to_bytes(), Kind::DriverCall, None);
+    MEANINGS[index.at()].store(meaning, Ordering::Relaxed);
+    meaning
+}
+
+fn meaning_of(name: &[u8], kind: Kind, special: Option<Special>) -> u8 {
+    let class =
+        if config::get().ignores(name) { Class::Probe } else { classes::class_of(name) };
+    let special = special.or_else(|| Special::of_export(name)).map_or(0, Special::code);
+    let mut meaning = KNOWN | class as u8 & CLASS_MASK | special << SPECIAL_SHIFT;
+    if kind == Kind::XlaCall {
+        meaning |= KIND_XLA;
+    }
+    let creates_context = [&b"cuCtxCreate"[..], b"cuDevicePrimaryCtxRetain", b"cuGLCtxCreate"];
+    if creates_context.iter().any(|prefix| name.starts_with(prefix)) {
+        meaning |= NOTE_CONTEXT;
+    }
+    meaning
+}
+
+/// What a call of it in a forked child means.
+pub fn class(index: Index) -> Class {
+    match meaning(index) & CLASS_MASK {
+        value if value == Class::Harmless as u8 => Class::Harmless,
+        value if value == Class::Probe as u8 => Class::Probe,
+        value if value == Class::Teardown as u8 => Class::Teardown,
+        _ => Class::Use,
+    }
+}
+
+/// Whose function it is.
+pub fn kind(index: Index) -> Kind {
+    if meaning(index) & KIND_XLA != 0 { Kind::XlaCall } else { Kind::DriverCall }
+}
+
+/// The typed wrapper it needs, if any.
+pub fn special(index: Index) -> Option<Special> {
+    Special::from_code((meaning(index) & SPECIAL_MASK) >> SPECIAL_SHIFT)
+}
+
+/// Notes that this process used the function: whether it creates contexts.
+pub fn note_use(index: Index) {
+    if meaning(index) & NOTE_CONTEXT != 0 {
+        lineage::note_context();
+    }
+}
+
+/// The slot of the driver function at `target`, which a program obtained under `name`; `None`
+/// when the table is full. `exported` says that `name` is the very symbol found at `target`.
+pub fn admit(
+    name: &CStr,
+    target: usize,
+    exported: bool,
+    kind: Kind,
+    special: Option<Special>,
+) -> Option<Index> {
+    map();
+    if let Some(index) = find(target, special) {
+        return Some(index);
+    }
+    if exported
+        && let Some(position) = names::index_of(name.to_bytes())
+        && TARGETS[position]
+            .compare_exchange(0, target, Ordering::AcqRel, Ordering::Acquire)
+            .map_or_else(|other| other == target, |_| true)
+    {
+        let index = Index(position as u16);
+        enter_hash(index, target);
+        return Some(index);
+    }
+    let name = keep(name);
+    let position = NEXT
+        .fetch_update(Ordering::AcqRel, Ordering::Acquire, |next| {
+            (next < CAPACITY).then_some(next + 1)
+        })
+        .ok()?;
+    let index = Index(position as u16);
+    NAMES[position].store(name.as_ptr() as usize, Ordering::Release);
+    let meaning = meaning_of(name.to_bytes(), kind, special);
+    MEANINGS[position].store(meaning, Ordering::Relaxed);
+    TARGETS[position].store(target, Ordering::Release);
+    enter_hash(index, target);
+    Some(index)
+}
+
+fn hash(target: usize) -> usize {
+    // Fibonacci hashing: functions are 16-aligned, their low bits say nothing.
+    (target as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) as usize >> (64 - 13)
+}
+
+const _: () = assert!(HASH == 1 << 13, "the shift in `hash`");
+
+fn find(target: usize, special: Option<Special>) -> Option<Index> {
+    let mut place = hash(target);
+    loop {
+        match BY_TARGET[place].load(Ordering::Acquire) {
+            0 => return None,
+            entry => {
+                let index = Index(entry - 1);
+                let same = TARGETS[index.at()].load(Ordering::Acquire) == target;
+                // One address may be two ABIs only if the driver said so; then two slots.
+                if same && (special.is_none() || self::special(index) == special) {
+                    return Some(index);
+                }
+            }
+        }
+        place = (place + 1) % HASH;
+    }
+}
+
+fn enter_hash(index: Index, target: usize) {
+    let mut place = hash(target);
+    // At most CAPACITY entries in four times as many places: a free one is found.
+    while BY_TARGET[place]
+        .compare_exchange(0, index.0 + 1, Ordering::AcqRel, Ordering::Acquire)
+        .is_err()
+    {
+        place = (place + 1) % HASH;
+    }
+}
+
+/// A copy of `name` that stays.
+fn keep(name: &CStr) -> &'static CStr {
+    if let Some(position) = names::index_of(name.to_bytes()) {
+        return names::NAMES[position];
+    }
+    let bytes = name.to_bytes_with_nul();
+    let start = TEXT_USED.fetch_add(bytes.len(), Ordering::Relaxed);
+    if start + bytes.len() > TEXT {
+        return c"a driver function";
+    }
+    // SAFETY: this range was reserved for this call alone and lies inside the arena; the source
+    // is a valid C string, copied with its NUL, which ends the new one.
+    unsafe {
+        let place = TEXTS.0.get().cast::<u8>().add(start);
+        core::ptr::copy_nonoverlapping(bytes.as_ptr(), place, bytes.len());
+        CStr::from_ptr(place.cast())
+    }
+}

@@ -1,0 +1,50 @@
+//! forkguard: names who initialised CUDA, who forked, and who used it.
+//!
+//! A library to preload. It stands before the fork family, `dlsym` and the CUDA driver; in a
+//! forked child of a process that had initialised CUDA it reports the first use of CUDA and does
+//! what `FORKGUARD_POLICY` says.
+//!
+//! The rooms, from the outside in:
+//!
+//! | room | what it is for |
+//! |---|---|
+//! | `exports` | the C symbols, and nothing else |
+//! | [`lookup`] | what `dlsym` answers for the driver's names |
+//! | [`gate`] | the stubs, the table that the kernel clears, the trap, the call classes |
+//! | [`lineage`] | what this process knows of CUDA: initialised where, forked where |
+//! | [`stack`] | native and Python stacks in fixed memory |
+//! | [`policy`] | what happens when CUDA is used in a forked process |
+//! | [`report`] | what is said about it: text, JSON, advice, where it goes |
+//! | [`python`] | what the guard does to the interpreter: watches torch's own refusal |
+//! | [`siblings`] | what the processes of one family share |
+//! | [`config`] | the variables and the file |
+//! | [`sys`] | the operating system, as hooks may use it |
+//!
+//! Two rules hold in every room. The child of a multithreaded process may hold any lock for
+//! ever: nothing on the way to the first line of a report locks, allocates, or calls the loader.
+//! And a panic must not cross into C: the library is built with `panic = "abort"`.
+#![allow(dead_code, reason = "unit tests leave the exports out, and with them most callers")]
+
+pub mod config;
+#[cfg(not(test))]
+mod exports;
+pub mod gate;
+pub mod lineage;
+pub mod lookup;
+pub mod policy;
+pub mod python;
+pub mod report;
+pub mod siblings;
+pub mod stack;
+pub mod sys;
+
+/// Before `main`: the configuration, the table, the true functions. Nothing that needs a heap.
+#[cfg(not(test))]
+#[ctor::ctor(unsafe)]
+fn load() {
+    config::load();
+    gate::slots::map();
+    // SAFETY: the resolver needs nothing; here it runs before the program has threads.
+    unsafe { lookup::resolve() };
+    exports::process::prepare();
+}

@@ -1,0 +1,299 @@
+//! What this process knows of CUDA: whether it, or the process it was forked from, initialised
+//! the driver, and where; and by which forks it came to be.
+//!
+//! Everything lives in preallocated memory that a forked child inherits as it was, and is read
+//! there without a lock. Writers are few: the thread that first calls `cuInit`, and each forking
+//! thread, which claims a record of its own.
+
+use core::cell::UnsafeCell;
+use core::ffi::CStr;
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicUsize, Ordering};
+
+use crate::stack::{self, Stack};
+use crate::sys::{modules, raw, thread};
+use crate::{config, python, siblings};
+
+/// Longest function name kept, its NUL included.
+pub const FUNCTION_NAME: usize = 64;
+/// Forks recorded at a time: those under way in this process, and those of its line.
+const FORKS: usize = 24;
+/// Forks of one line that are kept; of a longer line the middle is left out.
+const CHAIN: usize = 12;
+
+/// Something that happened, where, and by whom.
+#[derive(Clone)]
+pub struct Moment {
+    /// The process, as its own pid namespace numbers it.
+    pub pid: i32,
+    /// The thread.
+    pub tid: i32,
+    /// The thread's kernel name, NUL-padded.
+    pub thread: [u8; 16],
+    /// Nanoseconds since the epoch.
+    pub unix_ns: u64,
+    /// Nanoseconds of `CLOCK_MONOTONIC`, to say how long one moment was before another.
+    pub monotonic_ns: u64,
+    /// The function called, NUL-padded (`cuInit`, `fork`, …).
+    pub function: [u8; FUNCTION_NAME],
+    /// The address the call returns to: the library through which it came.
+    pub caller: usize,
+    /// The stack.
+    pub stack: Stack,
+}
+
+impl Moment {
+    /// A moment at which nothing happened.
+    pub const EMPTY: Self = Self {
+        pid: 0,
+        tid: 0,
+        thread: [0; 16],
+        unix_ns: 0,
+        monotonic_ns: 0,
+        function: [0; FUNCTION_NAME],
+        caller: 0,
+        stack: Stack::EMPTY,
+    };
+
+    /// The function's name.
+    pub fn function(&self) -> &str {
+        text(&self.function)
+    }
+
+    /// The thread's name: `MainThread` for a process's first thread, as Python has it.
+    pub fn thread(&self) -> &str {
+        if self.pid == self.tid { "MainThread" } else { text(&self.thread) }
+    }
+
+    /// Fills in who and when, without the stack.
+    pub fn stamp(&mut self, function: &CStr, caller: usize) {
+        self.pid = raw::getpid();
+        self.tid = raw::gettid();
+        self.thread = raw::thread_name();
+        self.unix_ns = raw::clock_ns(libc::CLOCK_REALTIME);
+        self.monotonic_ns = raw::clock_ns(libc::CLOCK_MONOTONIC);
+        self.function = [0; FUNCTION_NAME];
+        let name = function.to_bytes();
+        let len = name.len().min(FUNCTION_NAME - 1);
+        self.function[..len].copy_from_slice(&name[..len]);
+        self.caller = caller;
+    }
+}
+
+fn text(bytes: &[u8]) -> &str {
+    let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
+    core::str::from_utf8(&bytes[..end]).unwrap_or("?")
+}
+
+/// One fork on the way from the process that initialised CUDA to this one.
+#[derive(Clone)]
+pub struct Fork {
+    /// Where the parent was; `function` is the fork function called.
+    pub at: Moment,
+    /// The child's pid; 0 until it is known.
+    pub child: i32,
+}
+
+const CLEAN: u32 = 0;
+const INITIALISING: u32 = 1;
+const INITIALISED: u32 = 2;
+
+static STATE: AtomicU32 = AtomicU32::new(CLEAN);
+/// The process whose `cuInit` succeeded; only compared with this process's own pid by the process
+/// that has not forked since, so that repeated pids do no harm.
+static OWNER: AtomicI32 = AtomicI32::new(0);
+static RECORDED: AtomicBool = AtomicBool::new(false);
+static CONTEXT: AtomicBool = AtomicBool::new(false);
+static RUNTIME_API: AtomicBool = AtomicBool::new(false);
+
+struct Place<T>(UnsafeCell<T>);
+
+// SAFETY: `INITIALISATION` is written by the thread that moved `STATE` from clean, before it sets
+// `RECORDED`; a record of `RECORDS` by the thread that claimed it in `CLAIMED`; readers are the
+// same thread, or a forked child, which is a copy.
+unsafe impl<T> Sync for Place<T> {}
+
+static INITIALISATION: Place<Moment> = Place(UnsafeCell::new(Moment::EMPTY));
+static RECORDS: [Place<Fork>; FORKS] =
+    [const { Place(UnsafeCell::new(Fork { at: Moment::EMPTY, child: 0 })) }; FORKS];
+static CLAIMED: [AtomicBool; FORKS] = [const { AtomicBool::new(false) }; FORKS];
+static LINE: [AtomicU8; CHAIN] = [const { AtomicU8::new(0) }; CHAIN];
+static LINE_LEN: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether nobody in this process's line has initialised CUDA, or is about to.
+pub fn is_clean() -> bool {
+    STATE.load(Ordering::Acquire) == CLEAN
+}
+
+/// Whether `cuInit` had begun and not returned (as a forked child sees it: never will).
+pub fn is_initialising() -> bool {
+    STATE.load(Ordering::Acquire) == INITIALISING
+}
+
+/// Whether this very process has initialised CUDA, and recorded it.
+pub fn initialised_here() -> bool {
+    STATE.load(Ordering::Acquire) == INITIALISED && OWNER.load(Ordering::Relaxed) == raw::getpid()
+}
+
+/// Notes that a context was created: the process uses CUDA, it does not only ask.
+pub fn note_context() {
+    CONTEXT.store(true, Ordering::Relaxed);
+}
+
+/// Whether a context was created.
+pub fn has_context() -> bool {
+    CONTEXT.load(Ordering::Relaxed)
+}
+
+/// Notes that a runtime API (libcudart, linked or loaded) is present.
+pub fn note_runtime_api() {
+    RUNTIME_API.store(true, Ordering::Relaxed);
+}
+
+/// Whether a runtime API is present.
+pub fn has_runtime_api() -> bool {
+    RUNTIME_API.load(Ordering::Relaxed)
+}
+
+/// Where CUDA was initialised; empty where the record was not finished when the fork was made.
+pub fn initialisation() -> &'static Moment {
+    static NOT_RECORDED: Moment = Moment::EMPTY;
+    if RECORDED.load(Ordering::Acquire) {
+        // SAFETY: see `Place`: once recorded it is not written again in this process.
+        unsafe { &*INITIALISATION.0.get() }
+    } else {
+        &NOT_RECORDED
+    }
+}
+
+/// A `cuInit` under way.
+pub struct Attempt {
+    first: bool,
+}
+
+/// Records where `cuInit` is called, before it is: a fork that another thread makes meanwhile
+/// inherits a half-initialised driver.
+pub fn begin_initialisation(function: &CStr) -> Attempt {
+    let first = STATE
+        .compare_exchange(CLEAN, INITIALISING, Ordering::AcqRel, Ordering::Acquire)
+        .is_ok();
+    if first {
+        modules::refresh();
+        python::prepare();
+        // SAFETY: this thread alone moved the state from clean; see `Place`.
+        let moment = unsafe { &mut *INITIALISATION.0.get() };
+        stack::capture(&mut moment.stack);
+        moment.stamp(function, stack::native::caller(&moment.stack));
+        RECORDED.store(true, Ordering::Release);
+    }
+    Attempt { first }
+}
+
+impl Attempt {
+    /// The call has returned. A failing `cuInit` initialises nothing.
+    pub fn finish(self, succeeded: bool) {
+        if !succeeded {
+            if self.first {
+                RECORDED.store(false, Ordering::Release);
+                let _ = STATE.compare_exchange(
+                    INITIALISING,
+                    CLEAN,
+                    Ordering::AcqRel,
+                    Ordering::Acquire,
+                );
+            }
+            return;
+        }
+        let before = STATE.swap(INITIALISED, Ordering::AcqRel);
+        if before == INITIALISED {
+            return;
+        }
+        OWNER.store(raw::getpid(), Ordering::Relaxed);
+        siblings::prepare();
+        crate::policy::exiting::prepare();
+        // The driver has loaded libraries of its own.
+        modules::refresh();
+        crate::report::initialised(initialisation());
+    }
+}
+
+/// The forks from the process that initialised CUDA to this one, oldest first.
+pub fn forks(into: &mut [Option<&'static Fork>; CHAIN + 1]) -> usize {
+    let mut len = 0;
+    let recorded = LINE_LEN.load(Ordering::Relaxed).min(CHAIN);
+    let line = LINE[..recorded].iter().map(|entry| u32::from(entry.load(Ordering::Relaxed)));
+    // A handler that runs inside `fork`, in the child, comes before the record is in the line.
+    let pending = thread::current().forking.get();
+    let pending = (pending != 0).then(|| pending - 1);
+    for index in line.chain(pending) {
+        // SAFETY: see `Place`: these records were written before the fork that made this process.
+        into[len] = RECORDS.get(index as usize).map(|place| unsafe { &*place.0.get() });
+        len += 1;
+    }
+    len
+}
+
+/// How many forks [`forks`] can give.
+pub const FORKS_GIVEN: usize = CHAIN + 1;
+
+/// A fork that is about to be made.
+pub struct Forking {
+    record: Option<usize>,
+}
+
+/// Records where a fork is made, if it matters: before initialisation it does not.
+pub fn begin_fork(function: &CStr) -> Option<Forking> {
+    if is_clean() || thread::current().in_driver.get() != 0 || config::get().is_off() {
+        return None;
+    }
+    modules::refresh();
+    python::before_fork();
+    let record = CLAIMED.iter().position(|claimed| !claimed.swap(true, Ordering::AcqRel));
+    if let Some(index) = record {
+        // SAFETY: claimed by this thread; see `Place`.
+        let fork = unsafe { &mut *RECORDS[index].0.get() };
+        stack::capture(&mut fork.at.stack);
+        fork.at.stamp(function, stack::native::caller(&fork.at.stack));
+        fork.child = 0;
+        thread::current().forking.set(index as u32 + 1);
+    }
+    Some(Forking { record })
+}
+
+impl Forking {
+    /// In the parent, the child made or not.
+    pub fn in_parent(self) {
+        thread::current().forking.set(0);
+        if let Some(index) = self.record {
+            CLAIMED[index].store(false, Ordering::Release);
+        }
+    }
+
+    /// In the child: the record becomes part of this process's line.
+    pub fn in_child(self) {
+        thread::current().forking.set(0);
+        modules::after_fork();
+        let len = LINE_LEN.load(Ordering::Relaxed).min(CHAIN);
+        if let Some(index) = self.record {
+            // SAFETY: claimed by the thread that this process is a copy of; nobody else is here.
+            unsafe { (*RECORDS[index].0.get()).child = raw::getpid() };
+            let place = if len == CHAIN {
+                // The line's beginning and its end tell most: the middle makes room.
+                for middle in CHAIN / 2..CHAIN - 1 {
+                    let next = LINE[middle + 1].load(Ordering::Relaxed);
+                    LINE[middle].store(next, Ordering::Relaxed);
+                }
+                CHAIN - 1
+            } else {
+                len
+            };
+            LINE[place].store(index as u8, Ordering::Relaxed);
+            LINE_LEN.store(place + 1, Ordering::Relaxed);
+        }
+        // What other threads of the parent had claimed, nobody here will give back.
+        let line = &LINE[..LINE_LEN.load(Ordering::Relaxed)];
+        for (index, claimed) in CLAIMED.iter().enumerate() {
+            let ours = line.iter().any(|entry| usize::from(entry.load(Ordering::Relaxed)) == index);
+            claimed.store(ours, Ordering::Relaxed);
+        }
+    }
+}

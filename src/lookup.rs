@@ -1,0 +1,215 @@
+//! What `dlsym` and `dlvsym` answer for the driver's names.
+//!
+//! The true lookup is always made, and its answer exchanged for a stub only when it lies in the
+//! driver. The program must see what it would see without us: its position in the search order
+//! for `RTLD_NEXT`, NULL where only this library has the name, and `dlerror` set.
+//!
+//! A lookup is a loader call of the program's own, so this module may call the loader; it may not
+//! allocate (an allocator may call `dlsym` itself).
+
+use core::ffi::{CStr, c_char, c_void};
+use core::hint::black_box;
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+use crate::config;
+use crate::gate::special::Special;
+use crate::gate::{arch, driver, slots};
+use crate::report::Kind;
+use crate::sys::elf::{self, Object};
+use crate::sys::raw::ErrnoGuard;
+
+/// From [`dlsym`] and [`dlvsym`]: not a name of ours; let the true function answer its caller.
+pub const NOT_OURS: usize = 1;
+
+/// The true `dlsym`; before it is known, the code that finds it.
+pub static REAL_DLSYM: AtomicPtr<c_void> = AtomicPtr::new(arch::dlsym_first as *mut c_void);
+/// The true `dlvsym`.
+pub static REAL_DLVSYM: AtomicPtr<c_void> = AtomicPtr::new(arch::dlvsym_first as *mut c_void);
+static RESOLVED: AtomicUsize = AtomicUsize::new(0);
+
+type Dlsym = unsafe extern "C" fn(*mut c_void, *const c_char) -> *mut c_void;
+type Dlvsym = unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char) -> *mut c_void;
+
+/// Finds the true functions. Ends the program where the C library has none: nothing could work.
+pub unsafe extern "C" fn resolve() {
+    let _errno = ErrnoGuard::new();
+    if RESOLVED.load(Ordering::Acquire) == 1 {
+        return;
+    }
+    let found = elf::find_in_libc(c"dlsym").zip(elf::find_in_libc(c"dlvsym"));
+    let Some(((dlsym, _), (dlvsym, _))) = found else {
+        crate::report::notice(format_args!(
+            "this C library's dlsym cannot be found (it is not glibc?), so nothing could be \
+             looked up; stopping. Remove libforkguard.so from LD_PRELOAD"
+        ));
+        crate::sys::raw::exit_now(127);
+    };
+    REAL_DLVSYM.store(dlvsym as *mut c_void, Ordering::Release);
+    REAL_DLSYM.store(dlsym as *mut c_void, Ordering::Release);
+    RESOLVED.store(1, Ordering::Release);
+}
+
+/// The true `dlsym`, called from this library (so that `RTLD_NEXT` means "after us").
+pub fn real(handle: *mut c_void, name: &CStr) -> usize {
+    // SAFETY: the resolver needs nothing.
+    unsafe { resolve() };
+    // SAFETY: `resolve` returned, so this is the C library's `dlsym`.
+    let real: Dlsym = unsafe { core::mem::transmute(REAL_DLSYM.load(Ordering::Acquire)) };
+    // SAFETY: a handle of the program's or a pseudo-handle, and a C string. `black_box` keeps
+    // this from becoming a jump: `dlsym` reads its caller from the return address.
+    black_box(unsafe { real(handle, name.as_ptr()) } as usize)
+}
+
+fn real_versioned(handle: *mut c_void, name: &CStr, version: *const c_char) -> usize {
+    // SAFETY: as in `real`.
+    unsafe { resolve() };
+    // SAFETY: as in `real`, for `dlvsym`.
+    let real: Dlvsym = unsafe { core::mem::transmute(REAL_DLVSYM.load(Ordering::Acquire)) };
+    // SAFETY: as in `real`; the version is the program's own string.
+    black_box(unsafe { real(handle, name.as_ptr(), version) } as usize)
+}
+
+/// The next definition of `name` after this library, `RTLD_NEXT` from here.
+pub fn next(name: &CStr) -> Option<usize> {
+    Some(real(libc::RTLD_NEXT, name)).filter(|&address| address != 0)
+}
+
+/// `dlsym`'s slow path, for names that may be the driver's.
+pub unsafe extern "C" fn dlsym(handle: *mut c_void, name: *const c_char, caller: usize) -> usize {
+    // SAFETY: the assembly passes on a non-null name, which `dlsym`'s caller owes us as a string.
+    let name = unsafe { CStr::from_ptr(name) };
+    if name == c"GetPjrtApi" {
+        return pjrt(handle, name);
+    }
+    if !driver::is_driver_name(name.to_bytes()) {
+        return NOT_OURS;
+    }
+    let found = if handle == libc::RTLD_NEXT {
+        after(caller, name)
+    } else {
+        let found = real(handle, name);
+        if is_ours(found) { behind_us(handle, name, caller) } else { found }
+    };
+    answer(name, found, caller)
+}
+
+/// `dlvsym`'s slow path.
+pub unsafe extern "C" fn dlvsym(
+    handle: *mut c_void,
+    name: *const c_char,
+    version: *const c_char,
+    caller: usize,
+) -> usize {
+    // SAFETY: as in `dlsym`.
+    let name = unsafe { CStr::from_ptr(name) };
+    if !driver::is_driver_name(name.to_bytes()) || version.is_null() {
+        return NOT_OURS;
+    }
+    let mut found = real_versioned(handle, name, version);
+    if is_ours(found) {
+        found = real_versioned(libc::RTLD_NEXT, name, version);
+    }
+    answer(name, found, caller)
+}
+
+fn answer(name: &CStr, found: usize, caller: usize) -> usize {
+    if found == 0 || config::get().is_off() || driver::is_drivers_own(caller) {
+        return found;
+    }
+    driver::guard(name, found, true, None)
+}
+
+fn pjrt(handle: *mut c_void, name: &CStr) -> usize {
+    if handle == libc::RTLD_NEXT {
+        return NOT_OURS;
+    }
+    let found = real(handle, name);
+    if found == 0 || config::get().is_off() {
+        return found;
+    }
+    match slots::admit(name, found, false, Kind::XlaCall, Some(Special::PjrtApi)) {
+        Some(index) => index.stub(),
+        None => driver::unguarded(name, found),
+    }
+}
+
+fn is_ours(address: usize) -> bool {
+    if address == 0 {
+        return false;
+    }
+    let mut ours = false;
+    elf::each_object(|object, _| {
+        if elf::is_ours(object) {
+            ours = object.contains(address);
+            return false;
+        }
+        true
+    });
+    ours
+}
+
+/// What a lookup that found our export would have found without us: the next definition in the
+/// global scope, else one among the caller's own dependencies.
+fn behind_us(handle: *mut c_void, name: &CStr, caller: usize) -> usize {
+    if let Some(address) = next(name) {
+        return address;
+    }
+    if handle != libc::RTLD_DEFAULT {
+        return 0;
+    }
+    let mut path = None;
+    elf::each_object(|object, _| {
+        if object.contains(caller) {
+            path = Some(*object);
+        }
+        path.is_none()
+    });
+    let Some(object) = path.filter(|object| !object.path().is_empty()) else { return 0 };
+    // SAFETY: the path of a loaded object, which `RTLD_NOLOAD` only finds again.
+    let scope = unsafe { libc::dlopen(object.name, libc::RTLD_LAZY | libc::RTLD_NOLOAD) };
+    if scope.is_null() {
+        return next(name).unwrap_or(0);
+    }
+    let found = real(scope, name);
+    // SAFETY: gives back what was taken above; the object stays loaded, its code is our caller.
+    unsafe { libc::dlclose(scope) };
+    if is_ours(found) { 0 } else { found }
+}
+
+/// `RTLD_NEXT` for a caller that is not us: the first definition in an object loaded after it.
+///
+/// The true `dlsym` cannot be asked: it takes its caller from its return address, and would give
+/// either our export (perhaps without a driver behind it) or an unguarded pointer.
+fn after(caller: usize, name: &CStr) -> usize {
+    let mut passed = false;
+    let mut found = 0;
+    elf::each_object(|object: &Object, _| {
+        if passed && !elf::is_ours(object) {
+            found = object.find(name).map_or(0, |(address, _)| address);
+        }
+        passed |= object.contains(caller);
+        found == 0
+    });
+    if found == 0 {
+        // Sets `dlerror`, as the program's own lookup would have.
+        let _ = next(name);
+    }
+    found
+}
+
+/// The true address of a driver function that a program reached by linking: the next definition
+/// after our export, else the one in a libcuda or libnvcuvid that is loaded, wherever.
+pub fn driver_symbol(name: &CStr) -> Option<usize> {
+    if let Some(address) = next(name) {
+        return Some(address);
+    }
+    let mut found = None;
+    elf::each_object(|object, _| {
+        let file = object.file_name();
+        if file.starts_with(b"libcuda.so") || file.starts_with(b"libnvcuvid.so") {
+            found = object.find(name).map(|(address, _)| address);
+        }
+        found.is_none()
+    });
+    found
+}

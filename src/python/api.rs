@@ -1,0 +1,135 @@
+//! The functions of the C API that the guard calls, as the interpreter in this process has them.
+
+use core::ffi::{CStr, c_char, c_void};
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::sys::elf;
+
+/// A Python object.
+pub type Object = *mut c_void;
+
+/// A function or variable of the interpreter, found once.
+pub struct Symbol {
+    name: &'static CStr,
+    address: AtomicUsize,
+}
+
+impl Symbol {
+    const fn new(name: &'static CStr) -> Self {
+        Self { name, address: AtomicUsize::new(0) }
+    }
+
+    fn find(&self) {
+        if self.address.load(Ordering::Relaxed) == 0
+            && let Some(address) = elf::find_anywhere(self.name)
+        {
+            self.address.store(address, Ordering::Release);
+        }
+    }
+
+    /// Its address, where the interpreter has it.
+    pub fn get(&self) -> Option<usize> {
+        Some(self.address.load(Ordering::Acquire)).filter(|&address| address != 0)
+    }
+}
+
+static IS_INITIALIZED: Symbol = Symbol::new(c"Py_IsInitialized");
+static THREAD_STATE: Symbol = Symbol::new(c"PyThreadState_GetUnchecked");
+static THREAD_STATE_OLD: Symbol = Symbol::new(c"_PyThreadState_UncheckedGet");
+static GIL_STATE: Symbol = Symbol::new(c"PyGILState_GetThisThreadState");
+static MODULES: Symbol = Symbol::new(c"PyImport_GetModuleDict");
+static MODULE_DICT: Symbol = Symbol::new(c"PyModule_GetDict");
+static GET_ITEM: Symbol = Symbol::new(c"PyDict_GetItemString");
+static FUNCTION: Symbol = Symbol::new(c"PyCFunction_GetFunction");
+static TRUE: Symbol = Symbol::new(c"_Py_TrueStruct");
+/// Present from 3.12 on, where the thread state is kept in a thread-local variable.
+static SINCE_312: Symbol = Symbol::new(c"PyUnstable_InterpreterFrame_GetLine");
+
+/// Finds the functions. Calls the loader; cheap once they are known.
+pub fn prepare() {
+    if crate::stack::python::is_present() && MODULES.get().is_none() {
+        for symbol in [
+            &IS_INITIALIZED,
+            &THREAD_STATE,
+            &THREAD_STATE_OLD,
+            &GIL_STATE,
+            &MODULE_DICT,
+            &GET_ITEM,
+            &FUNCTION,
+            &TRUE,
+            &SINCE_312,
+            &MODULES,
+        ] {
+            symbol.find();
+        }
+    }
+}
+
+/// Whether the calling thread holds the GIL (or, free-threaded, is attached).
+/// `PyGILState_Check` answers 1 without it once a subinterpreter exists.
+pub fn holds_gil() -> bool {
+    let Some(initialized) = IS_INITIALIZED.get() else { return false };
+    // SAFETY: `int Py_IsInitialized(void)`, callable without the GIL.
+    let initialized: unsafe extern "C" fn() -> i32 = unsafe { core::mem::transmute(initialized) };
+    // SAFETY: as above.
+    if unsafe { initialized() } == 0 {
+        return false;
+    }
+    let Some(current) = THREAD_STATE.get().or_else(|| THREAD_STATE_OLD.get()) else {
+        return false;
+    };
+    let Some(own) = GIL_STATE.get() else { return false };
+    // SAFETY: both are `PyThreadState *f(void)`, callable without the GIL.
+    let (current, own): (unsafe extern "C" fn() -> Object, unsafe extern "C" fn() -> Object) =
+        unsafe { (core::mem::transmute(current), core::mem::transmute(own)) };
+    // SAFETY: as above.
+    let state = unsafe { current() };
+    // To 3.11 the current thread state is the process's, whoever holds the GIL.
+    // SAFETY: as above.
+    !state.is_null() && (SINCE_312.get().is_some() || state == unsafe { own() })
+}
+
+/// The function `name` of the imported module `module`, borrowed. The GIL must be held.
+pub fn module_attribute(module: &CStr, name: &CStr) -> Option<Object> {
+    let (modules, dict, item) = (MODULES.get()?, MODULE_DICT.get()?, GET_ITEM.get()?);
+    // SAFETY: `PyObject *PyImport_GetModuleDict(void)`.
+    let modules: unsafe extern "C" fn() -> Object = unsafe { core::mem::transmute(modules) };
+    // SAFETY: `PyObject *PyModule_GetDict(PyObject *)`.
+    let dict: unsafe extern "C" fn(Object) -> Object = unsafe { core::mem::transmute(dict) };
+    // SAFETY: `PyObject *PyDict_GetItemString(PyObject *, const char *)`, which suppresses errors.
+    let item: unsafe extern "C" fn(Object, *const c_char) -> Object =
+        unsafe { core::mem::transmute(item) };
+    // SAFETY: the caller holds the GIL; each step's object is borrowed from the one before, and
+    // only used while it is not null.
+    unsafe {
+        let modules = modules();
+        if modules.is_null() {
+            return None;
+        }
+        let module = item(modules, module.as_ptr());
+        if module.is_null() {
+            return None;
+        }
+        let dict = dict(module);
+        if dict.is_null() {
+            return None;
+        }
+        let object = item(dict, name.as_ptr());
+        (!object.is_null()).then_some(object)
+    }
+}
+
+/// The C function behind a built-in function object. The GIL must be held.
+pub fn c_function(object: Object) -> Option<usize> {
+    // SAFETY: `PyCFunction PyCFunction_GetFunction(PyObject *)`.
+    let function: unsafe extern "C" fn(Object) -> usize =
+        unsafe { core::mem::transmute(FUNCTION.get()?) };
+    // SAFETY: the GIL is held and the object alive; of another type it answers null with an
+    // error set, which the caller rules out by its choice of object.
+    Some(unsafe { function(object) }).filter(|&address| address != 0)
+}
+
+/// `Py_True`.
+pub fn py_true() -> Option<usize> {
+    TRUE.get()
+}

@@ -1,0 +1,79 @@
+//! PyTorch's own refusal, made visible.
+//!
+//! After a fork of a process that used CUDA, `torch.cuda._lazy_init` asks
+//! `torch._C._cuda_isInBadFork` and raises, before any driver call. So the C function behind
+//! `_cuda_isInBadFork` is exchanged, in the parent, before it forks: the method table entry of
+//! the built-in, which no Python program sees. Ours asks the true one; where the answer is yes and
+//! the question comes from `_lazy_init`, CUDA is being used in a forked process.
+//! (`torch.cuda.is_initialized` asks it, too, and harmlessly.)
+//!
+//! This is chosen over holding back torch's `pthread_atfork` handler because torch then behaves
+//! in every respect as it does without the guard.
+
+use core::ffi::c_void;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use super::api;
+use crate::gate::{self, Standing};
+use crate::policy;
+use crate::report::Kind;
+use crate::stack::PythonFrames;
+use crate::stack::python;
+use crate::sys::memory;
+
+static TRUE_FUNCTION: AtomicUsize = AtomicUsize::new(0);
+
+type NoArguments = unsafe extern "C" fn(*mut c_void, *mut c_void) -> *mut c_void;
+
+/// Exchanges the function, once torch is imported. Only where the GIL is held: `os.fork` holds it.
+pub fn watch() {
+    if TRUE_FUNCTION.load(Ordering::Acquire) != 0 || !api::holds_gil() {
+        return;
+    }
+    let Some(function) = api::module_attribute(c"torch._C", c"_cuda_isInBadFork") else { return };
+    let Some(address) = api::c_function(function) else { return };
+    let Some(entry) = method_entry(function as usize, address) else { return };
+    TRUE_FUNCTION.store(address, Ordering::Release);
+    let ours = is_in_bad_fork as *const () as usize;
+    // The table is torch's own data; written the careful way, for a build that protects it.
+    if !memory::write_word(entry, ours) {
+        TRUE_FUNCTION.store(0, Ordering::Release);
+    }
+}
+
+/// Where the object's method table entry keeps the address: `PyCFunctionObject.m_ml` is the
+/// first field after the header (16 bytes, or 32 in a free-threaded build), `ml_meth` the second
+/// of `PyMethodDef`.
+fn method_entry(object: usize, function: usize) -> Option<usize> {
+    [16, 32].into_iter().find_map(|header| {
+        let definition = memory::read_word(object + header)?;
+        let place = definition.checked_add(size_of::<usize>())?;
+        (memory::read_word(place)? == function).then_some(place)
+    })
+}
+
+unsafe extern "C" fn is_in_bad_fork(module: *mut c_void, arguments: *mut c_void) -> *mut c_void {
+    // SAFETY: stored before this function was put into the table; a C function without arguments.
+    let real: NoArguments =
+        unsafe { core::mem::transmute(TRUE_FUNCTION.load(Ordering::Acquire)) };
+    // SAFETY: the interpreter's own arguments.
+    let answer = unsafe { real(module, arguments) };
+    if api::py_true() == Some(answer as usize)
+        && gate::standing() == Standing::Forked
+        && asked_by_lazy_init()
+    {
+        let call = policy::Call {
+            kind: Kind::TorchRefusal,
+            name: c"torch.cuda._lazy_init",
+            caller: real as *const () as usize,
+        };
+        policy::used(&call);
+    }
+    answer
+}
+
+fn asked_by_lazy_init() -> bool {
+    let mut frames = PythonFrames::EMPTY;
+    python::capture(&mut frames);
+    frames.iter().next().is_some_and(|frame| frame.function == "_lazy_init")
+}

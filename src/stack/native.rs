@@ -1,0 +1,50 @@
+//! Native stacks: return addresses, as the C library's unwinder finds them.
+//!
+//! Where glibc finds unwind tables without a lock (`_dl_find_object`, 2.35) a stack may be taken
+//! anywhere. On an older one the unwinder takes the loader's lock, which a forked child may never
+//! get: there [`is_safe`] says no, and who asks must be ready to end the process.
+
+use core::sync::atomic::{AtomicU8, Ordering};
+
+use super::{NATIVE_FRAMES, Stack};
+use crate::sys::{elf, modules};
+
+static LOCK_FREE: AtomicU8 = AtomicU8::new(0);
+
+/// Finds out, once, whether the unwinder is free of locks here. Calls the loader.
+pub fn prepare() {
+    if LOCK_FREE.load(Ordering::Relaxed) == 0 {
+        let found = elf::find_anywhere(c"_dl_find_object").is_some();
+        LOCK_FREE.store(1 + u8::from(found), Ordering::Relaxed);
+    }
+}
+
+/// Whether a stack can be taken in a forked child.
+pub fn is_safe() -> bool {
+    LOCK_FREE.load(Ordering::Relaxed) == 2
+}
+
+/// Takes the calling thread's stack, without this library's own frames.
+pub fn capture(into: &mut Stack) {
+    into.native_len = 0;
+    let mut outside = false;
+    // SAFETY: `trace_unsynchronized` wants nobody else to trace at the time because of state of
+    // its own on other platforms; on Linux it is `_Unwind_Backtrace`, which any number of threads
+    // may call.
+    unsafe {
+        backtrace::trace_unsynchronized(|frame| {
+            let address = frame.ip() as usize;
+            outside |= !modules::is_ours(address);
+            if outside {
+                into.native[into.native_len] = address;
+                into.native_len += 1;
+            }
+            into.native_len < NATIVE_FRAMES
+        });
+    }
+}
+
+/// The address that called into this library.
+pub fn caller(stack: &Stack) -> usize {
+    stack.native().first().copied().unwrap_or(0)
+}

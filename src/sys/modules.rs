@@ -1,0 +1,161 @@
+//! The table of loaded objects, kept so that a forked child can name its frames without the
+//! loader.
+//!
+//! The parent refreshes it when it initialises CUDA and when it forks; two copies, so that a
+//! child forked in the middle of a refresh still has a whole one.
+
+use core::cell::UnsafeCell;
+use core::ffi::CStr;
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use libc::Elf64_Sym;
+
+use super::elf::{self, Object};
+use super::memory;
+
+/// Objects kept; a torch process has about 300.
+const CAPACITY: usize = 1024;
+
+struct Table {
+    objects: UnsafeCell<[Object; CAPACITY]>,
+    len: AtomicUsize,
+}
+
+// SAFETY: a table is written only by the holder of `BUSY`, and only while it is not the current
+// one; readers read only the current one.
+unsafe impl Sync for Table {}
+
+impl Table {
+    const EMPTY: Self =
+        Self { objects: UnsafeCell::new([Object::EMPTY; CAPACITY]), len: AtomicUsize::new(0) };
+}
+
+static TABLES: [Table; 2] = [Table::EMPTY, Table::EMPTY];
+static CURRENT: AtomicUsize = AtomicUsize::new(0);
+static CHANGES: AtomicU64 = AtomicU64::new(0);
+static BUSY: AtomicBool = AtomicBool::new(false);
+
+/// Brings the table up to date where objects were loaded or unloaded since. Calls the loader.
+pub fn refresh() {
+    if BUSY.swap(true, Ordering::Acquire) {
+        return;
+    }
+    let next = 1 - CURRENT.load(Ordering::Relaxed);
+    let table = &TABLES[next];
+    let known = CHANGES.load(Ordering::Relaxed);
+    let (mut len, mut seen) = (0, known);
+    elf::each_object(|object, changes| {
+        if changes == known {
+            return false;
+        }
+        seen = changes;
+        if len < CAPACITY {
+            // SAFETY: `BUSY` is held and `next` is not the current table: nobody else is here.
+            unsafe { (*table.objects.get())[len] = *object };
+            len += 1;
+        }
+        true
+    });
+    if seen != known {
+        table.len.store(len, Ordering::Relaxed);
+        CURRENT.store(next, Ordering::Release);
+        CHANGES.store(seen, Ordering::Relaxed);
+    }
+    BUSY.store(false, Ordering::Release);
+}
+
+/// In a forked child: a refresh that another thread of the parent had begun will never end.
+pub fn after_fork() {
+    BUSY.store(false, Ordering::Relaxed);
+}
+
+fn current() -> &'static [Object] {
+    let table = &TABLES[CURRENT.load(Ordering::Acquire)];
+    // SAFETY: the current table is not written until another one has become current; a refresh
+    // that overtakes a reader twice could be seen torn, which costs a name in a report: the
+    // readers check all they follow.
+    unsafe { &(&*table.objects.get())[..table.len.load(Ordering::Relaxed).min(CAPACITY)] }
+}
+
+/// Where an address lies.
+#[derive(Clone, Copy, Debug)]
+pub struct Located<'a> {
+    /// The object's path; the program's own is `/proc/self/exe`'s name or empty.
+    pub path: &'a str,
+    /// The address, as the object's file numbers it.
+    pub offset: usize,
+    /// The nearest exported symbol at or before the address.
+    pub symbol: Option<&'a str>,
+    /// How far after the symbol.
+    pub symbol_offset: usize,
+}
+
+/// The object that holds `address`, as of the last refresh.
+pub fn object_at(address: usize) -> Option<&'static Object> {
+    current().iter().find(|object| object.contains(address))
+}
+
+/// Whether `address` lies in this library.
+pub fn is_ours(address: usize) -> bool {
+    object_at(address).is_some_and(elf::is_ours)
+}
+
+/// Names `address`, without the symbol: no more than a walk of the table.
+pub fn locate_module(address: usize) -> Option<Located<'static>> {
+    let object = object_at(address)?;
+    let path = core::str::from_utf8(object.path()).unwrap_or("?");
+    Some(Located { path, offset: address - object.base, symbol: None, symbol_offset: 0 })
+}
+
+/// Names `address`, with the nearest exported symbol of its object.
+pub fn locate(address: usize) -> Option<Located<'static>> {
+    let object = object_at(address)?;
+    let mut located = locate_module(address)?;
+    if let Some((name, distance)) = nearest_symbol(object, address) {
+        located.symbol = Some(name);
+        located.symbol_offset = distance;
+    }
+    Some(located)
+}
+
+/// Reads the symbol table in pieces, by system calls: the object may have been unloaded since.
+fn nearest_symbol(object: &'static Object, address: usize) -> Option<(&'static str, usize)> {
+    const PIECE: usize = 128;
+    if object.symbols == 0 || object.strings == 0 || memory::read_word(object.symbols).is_none() {
+        return None;
+    }
+    let count = object.symbol_count();
+    let mut best: Option<(Elf64_Sym, usize)> = None;
+    let mut buffer = [0u8; PIECE * size_of::<Elf64_Sym>()];
+    let mut index = 0;
+    while index < count {
+        let take = PIECE.min(count - index);
+        let bytes = &mut buffer[..take * size_of::<Elf64_Sym>()];
+        if !memory::read(object.symbols + index * size_of::<Elf64_Sym>(), bytes) {
+            break;
+        }
+        for slot in 0..take {
+            // SAFETY: `buffer` holds `take` whole symbols; `read_unaligned` needs no alignment,
+            // and every bit pattern is a valid symbol.
+            let symbol: Elf64_Sym = unsafe {
+                buffer.as_ptr().cast::<Elf64_Sym>().add(slot).read_unaligned()
+            };
+            let start = object.base.wrapping_add(symbol.st_value as usize);
+            let is_function = symbol.st_info & 15 == 2;
+            if symbol.st_shndx != 0 && is_function && start <= address {
+                let inside = symbol.st_size == 0 || address - start <= symbol.st_size as usize;
+                if inside && best.is_none_or(|(_, distance)| address - start < distance) {
+                    best = Some((symbol, address - start));
+                }
+            }
+        }
+        index += take;
+    }
+    let (symbol, distance) = best?;
+    // SAFETY: the string table of an object whose symbol table could be read just now is mapped
+    // too, and its strings end with NUL.
+    let name = unsafe {
+        CStr::from_ptr((object.strings as *const core::ffi::c_char).add(symbol.st_name as usize))
+    };
+    Some((name.to_str().ok()?, distance))
+}

@@ -1,0 +1,98 @@
+//! A few words of memory for each thread, reachable without the loader.
+//!
+//! A preloaded library's `thread_local!` is reached through `__tls_get_addr`, which may allocate
+//! and lock when libraries were loaded since. This block is part of the static TLS block
+//! (initial-exec model), so that reading it is one instruction in any thread, signal handler or
+//! forked child.
+
+use core::cell::Cell;
+
+/// What a thread is doing.
+#[repr(C)]
+pub struct Thread {
+    /// The true address of the special function (`cuInit`, …) that the gate lets through now.
+    pub special: Cell<usize>,
+    /// How deep this thread is inside a real `cuInit`: forks made there are the driver's own.
+    pub in_driver: Cell<u32>,
+    /// One more than the index of the fork record this thread has claimed, 0 for none.
+    pub forking: Cell<u32>,
+    /// Set while this thread reports a violation.
+    pub reporting: Cell<u32>,
+    reserved: [u32; 11],
+}
+
+const _: () = assert!(size_of::<Thread>() == 64, "the size named in the assembly below");
+
+#[cfg(target_arch = "x86_64")]
+core::arch::global_asm!(
+    ".pushsection .tbss,\"awT\",@nobits",
+    ".p2align 4",
+    ".globl forkguard_thread",
+    ".hidden forkguard_thread",
+    ".type forkguard_thread, @tls_object",
+    ".size forkguard_thread, 64",
+    "forkguard_thread:",
+    ".zero 64",
+    ".popsection",
+);
+
+#[cfg(target_arch = "aarch64")]
+core::arch::global_asm!(
+    ".pushsection .tbss,\"awT\",@nobits",
+    ".p2align 4",
+    ".globl forkguard_thread",
+    ".hidden forkguard_thread",
+    ".type forkguard_thread, @tls_object",
+    ".size forkguard_thread, 64",
+    "forkguard_thread:",
+    ".zero 64",
+    ".popsection",
+);
+
+/// The calling thread's block.
+pub fn current() -> &'static Thread {
+    let block: *const Thread;
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: reads the thread pointer and the block's offset from the GOT; no memory is written.
+    unsafe {
+        core::arch::asm!(
+            "mov {block}, qword ptr fs:[0]",
+            "add {block}, qword ptr [rip + forkguard_thread@GOTTPOFF]",
+            block = out(reg) block,
+            options(nostack, readonly),
+        );
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: reads the thread pointer and the block's offset from the GOT; no memory is written.
+    unsafe {
+        core::arch::asm!(
+            "adrp {offset}, :gottprel:forkguard_thread",
+            "ldr {offset}, [{offset}, :gottprel_lo12:forkguard_thread]",
+            "mrs {block}, tpidr_el0",
+            "add {block}, {block}, {offset}",
+            offset = out(reg) _,
+            block = out(reg) block,
+            options(nostack, readonly),
+        );
+    }
+    // SAFETY: the block is zeroed memory of this size in this thread's static TLS; all-zero is a
+    // valid `Thread`; only this thread (and signal handlers on it) touch it, through `Cell`s.
+    unsafe { &*block }
+}
+
+/// The address of the calling thread's control block, which glibc places at the top of the
+/// stacks it makes; for the first thread it lies elsewhere.
+pub fn control_block() -> usize {
+    let address: usize;
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: reads the thread pointer only.
+    unsafe {
+        core::arch::asm!("mov {}, qword ptr fs:[0]", out(reg) address, options(nostack, readonly));
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: reads the thread pointer only.
+    unsafe {
+        core::arch::asm!("mrs {}, tpidr_el0", out(reg) address, options(nostack, nomem));
+    }
+    address
+}
