@@ -50,13 +50,15 @@ enum LineOf {
 struct Interpreter {
     minor: u32,
     layout: Layout,
+    /// `_PyRuntime`, the state of the whole interpreter.
+    runtime: usize,
     code_type: usize,
     frame_type: usize,
     str_type: usize,
     /// The state that this thread used last, from thread-specific data.
     of_this_thread: ThreadStateGetter,
-    /// The state in use now: of whichever thread holds the GIL to 3.11, of this thread since.
-    in_use: ThreadStateGetter,
+    /// The state of whichever thread holds the GIL, to 3.11.
+    in_use: Option<ThreadStateGetter>,
     is_finalizing: Asker,
     line_of: LineOf,
     finalize: Option<(usize, usize)>,
@@ -122,23 +124,24 @@ impl Interpreter {
             elf::find_anywhere(c"PyFrame_Type")?,
             elf::find_anywhere(c"PyUnicode_Type")?,
         ];
+        let runtime = elf::find_anywhere(c"_PyRuntime")?;
         let layout = if let Some((layout, sizes)) = layout::known(minor) {
             let expected = [sizes.code, sizes.frame, sizes.str];
             let measured = types.map(|it| memory.word(it + layout::TYPE_BASICSIZE));
             (measured == expected.map(Some)).then_some(layout)?
         } else {
-            layout::published(minor, elf::find_anywhere(c"_PyRuntime")?, &mut memory)?
+            layout::published(minor, runtime, &mut memory)?
         };
         if layout.object_type != object_type {
             return None;
         }
 
         let of_this_thread = elf::find_anywhere(c"PyGILState_GetThisThreadState")?;
-        let in_use = elf::find_anywhere(if minor >= 13 {
-            c"PyThreadState_GetUnchecked"
+        let in_use = if minor <= 11 {
+            Some(elf::find_anywhere(c"_PyThreadState_UncheckedGet")?)
         } else {
-            c"_PyThreadState_UncheckedGet"
-        })?;
+            None
+        };
         let is_finalizing = elf::find_anywhere(if minor >= 13 {
             c"Py_IsFinalizing"
         } else {
@@ -154,7 +157,7 @@ impl Interpreter {
         let (of_this_thread, in_use, is_finalizing, line_of) = unsafe {
             (
                 core::mem::transmute::<usize, ThreadStateGetter>(of_this_thread),
-                core::mem::transmute::<usize, ThreadStateGetter>(in_use),
+                in_use.map(|it| core::mem::transmute::<usize, ThreadStateGetter>(it)),
                 core::mem::transmute::<usize, Asker>(is_finalizing),
                 match minor {
                     ..=10 => LineOf::Frame(core::mem::transmute::<usize, LineAsker>(line)),
@@ -166,6 +169,7 @@ impl Interpreter {
         Some(Self {
             minor,
             layout,
+            runtime,
             code_type,
             frame_type,
             str_type,
@@ -185,27 +189,30 @@ impl Interpreter {
     /// This thread's state, where it may be read.
     fn thread_state(&self, memory: &mut Reader) -> Option<usize> {
         // SAFETY: reads thread-specific data; answers null before the interpreter is initialised,
-        // after it has ended, and in a thread it does not know.
+        // after it has ended, and in a thread it does not know. From 3.12 on it is the state that
+        // this thread has in use, or had last.
         let last = unsafe { (self.of_this_thread)() };
         if last == 0 {
             return None;
         }
-        // SAFETY: reads one variable of the interpreter. From 3.12 on it is this thread's own,
-        // and the loader has made room for it when the thread came to have a state (above).
-        let in_use = unsafe { (self.in_use)() };
-        let holds_gil = if self.minor >= 12 {
-            in_use != 0
-        } else {
+        if self.is_finalizing() {
+            // Ending, the interpreter frees the states of all threads but the one that ends it.
+            let ending = memory.word(self.runtime + self.layout.runtime_finalizing);
+            return (ending == Some(last)).then_some(last);
+        }
+        // To 3.11 a thread in a subinterpreter has another state than its first. As long as it
+        // holds the GIL, that is the one in use; without the GIL it is not found, and the frames
+        // are those around the subinterpreter.
+        if let Some(in_use) = self.in_use {
+            // SAFETY: reads one variable of the interpreter.
+            let in_use = unsafe { in_use() };
             // SAFETY: always succeeds.
             let this = unsafe { libc::pthread_self() } as usize;
-            in_use != 0 && memory.word(in_use + self.layout.thread_id) == Some(this)
-        };
-        if holds_gil {
-            // To 3.11, a thread in a subinterpreter has another state than its first.
-            return Some(in_use);
+            if in_use != 0 && memory.word(in_use + self.layout.thread_id) == Some(this) {
+                return Some(in_use);
+            }
         }
-        // Ending, the interpreter frees the states of all threads but the one that ends it.
-        (!self.is_finalizing()).then_some(last)
+        Some(last)
     }
 
     /// A thread's innermost frame; 0 for none.

@@ -10,6 +10,8 @@ use crate::sys::memory::Reader;
 /// Byte offsets into the interpreter's structures.
 #[derive(Clone, Copy)]
 pub struct Layout {
+    /// In `_PyRuntime`: the state of the thread that ends the interpreter.
+    pub runtime_finalizing: usize,
     /// An object's type.
     pub object_type: usize,
     /// A thread state's innermost frame, or what [`Self::cframe`] says.
@@ -65,6 +67,7 @@ pub const TYPE_BASICSIZE: usize = 32;
 const SANE: usize = 4096;
 
 const BEFORE_3_11: Layout = Layout {
+    runtime_finalizing: 16,
     object_type: OBJECT_TYPE,
     thread_frame: 24,
     cframe: None,
@@ -84,6 +87,7 @@ const BEFORE_3_11: Layout = Layout {
 };
 
 const V3_11: Layout = Layout {
+    runtime_finalizing: 24,
     thread_frame: 56,
     cframe: Some(8),
     thread_id: 152,
@@ -118,7 +122,10 @@ pub fn known(minor: u32) -> Option<(Layout, Sizes)> {
     Some((layout, Sizes { code, frame, str }))
 }
 
-/// Places in `_Py_DebugOffsets`, counted in 64-bit words.
+/// The place of the runtime's `finalizing` in `_Py_DebugOffsets`, in all versions.
+const RUNTIME_FINALIZING: usize = 4;
+
+/// Other places in `_Py_DebugOffsets`, counted in 64-bit words.
 struct Places {
     thread_current_frame: usize,
     /// Followed by `executable` and `instr_ptr`.
@@ -167,6 +174,7 @@ pub fn published(minor: u32, runtime: usize, memory: &mut Reader) -> Option<Layo
     let mut offset = |index: usize| word(index).filter(|&offset| offset < SANE);
     let str_ascii = offset(places.str_state + 2)?;
     Some(Layout {
+        runtime_finalizing: offset(RUNTIME_FINALIZING)?,
         object_type: if free_threaded { OBJECT_TYPE_FREE_THREADED } else { OBJECT_TYPE },
         thread_frame: offset(places.thread_current_frame)?,
         cframe: None,
