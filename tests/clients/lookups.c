@@ -5,12 +5,14 @@
 //   next-library   RTLD_NEXT from a library: it must find the definition after that library, not after the guard
 //                  (HAMi#2903: the hook had become the caller), twice
 //   next-missing   RTLD_NEXT for the driver's names where no libcuda follows: NULL
+//   next-local     RTLD_NEXT and RTLD_DEFAULT for the driver's names with a libcuda opened RTLD_LOCAL: NULL
 //   default-absent RTLD_DEFAULT for the driver's names while no libcuda is loaded: NULL
 //   wrong-handle   a driver's name asked of a library that has none, libm: NULL and an error text (HAMi-core: crash)
 //   null-name      errors: an unknown name gives NULL and a dlerror that names it
 //   lookalikes     names that begin with cu but are not the driver's (HAMi-core#215): cudnn, cufft, curl, true pointers
 //   lookalike-driver-name  a library of its own that exports cuGetWell, outside libcuda: true pointer
 //   no-v2          names that the driver does not have stay unknown (nvshare#18)
+//   null-out       cuGetProcAddress without a place for its answer, or without a name, refuses (HAMi-core#333)
 //   same-pointer   two lookups of a name give one pointer, by whatever way
 //   dladdr         the address of a function that is not the driver's belongs to its own library
 //   versioned      dlvsym: memcpy at two versions of libc differ as they do without the guard
@@ -50,6 +52,8 @@ int main(int count, char **arguments)
     expect(count == 2, "usage: lookups CASE");
     const char *wanted = arguments[1];
 
+    if (IS("next-local"))
+        open_library("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
     if (IS("next-main")) {
         for (int i = 0; i < 2; i++) {
             void *found = dlsym(RTLD_NEXT, "getpagesize");
@@ -65,13 +69,14 @@ int main(int count, char **arguments)
             const char *next = next_of_one();
             expect(next && strcmp(next, "two") == 0, "lookup %d from the library gave %s", i, next ? next : "NULL");
         }
-    } else if (IS("next-missing") || IS("default-absent")) {
-        void *where = IS("next-missing") ? RTLD_NEXT : RTLD_DEFAULT;
+    } else if (IS("next-missing") || IS("default-absent") || IS("next-local")) {
+        void *const wheres[] = {IS("default-absent") ? RTLD_DEFAULT : RTLD_NEXT,
+                                IS("next-missing") ? RTLD_NEXT : RTLD_DEFAULT};
         static const char *const names[] = {"cuInit", "cuGetProcAddress", "cuGetProcAddress_v2", "cuMemAlloc_v2"};
         for (int i = 0; i < 2; i++)
             for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
-                void *found = dlsym(where, names[n]);
-                expect(!found, "%s was found in %s though no libcuda is loaded", names[n], home(found));
+                void *found = dlsym(wheres[i], names[n]);
+                expect(!found, "%s was found in %s though no libcuda is there for all", names[n], home(found));
                 const char *error = dlerror();
                 expect(error && strstr(error, names[n]), "dlerror does not name %s: %s", names[n], error);
             }
@@ -130,6 +135,23 @@ int main(int count, char **arguments)
             expect(!dlsym(RTLD_DEFAULT, names[n]), "%s was found by RTLD_DEFAULT", names[n]);
             expect(get(names[n], &found, 13000, 0, &status) == 0 && !found && status == 1,
                    "cuGetProcAddress_v2 of %s: %p, status %d", names[n], found, status);
+        }
+    } else if (IS("null-out")) {
+        void *driver = open_library("libcuda.so.1", RTLD_NOW), *found = NULL;
+        CUresult (*one)(const char *, void **, int, uint64_t) = NULL;
+        CUresult (*two)(const char *, void **, int, uint64_t, int *) = NULL;
+        *(void **)&one = dlsym(driver, "cuGetProcAddress"), *(void **)&two = dlsym(driver, "cuGetProcAddress_v2");
+        expect(one && two, "%s", dlerror());
+        for (int i = 0; i < 2; i++) {
+            int status = 77;
+            expect(one("cuInit", NULL, 12000, 0) == 1, "no place for the answer was not refused");
+            expect(two("cuInit", NULL, 12000, 0, &status) == 1, "no place for the answer was not refused by _v2");
+            expect(one(NULL, &found, 12000, 0) == 1, "no name was not refused");
+            expect(two(NULL, &found, 12000, 0, NULL) == 1, "no name was not refused by _v2");
+            expect(one("cuNoSuch", &found, 12000, 0) == 500 && !found, "cuNoSuch was found");
+            expect(two("cuNoSuch", &found, 12000, 0, NULL) == 0 && !found, "cuNoSuch was found by _v2");
+            expect(two("cuGetProcAddress", &found, 11020, 0, &status) == 0 && !found && status == 2,
+                   "cuGetProcAddress at 11.2: %p, status %d", found, status);
         }
     } else if (IS("same-pointer")) {
         void *driver = open_library("libcuda.so.1", RTLD_NOW | RTLD_GLOBAL);

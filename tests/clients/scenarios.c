@@ -5,6 +5,7 @@
 //   init            cuInit and nothing else
 //   child-use       initialise, fork, the child counts devices; the parent then works on
 //   child-init      the same, but the child calls cuInit
+//   child-alloc     the same, but the child's first call is cuMemAlloc_v2
 //   child-fallback  the same: the child asks three times, as a program does that tries again
 //   child-clean     initialise, fork, the child uses no CUDA
 //   child-harmless  initialise, fork, the child asks for the version, an error's name, a pointer's attribute
@@ -235,6 +236,10 @@ int run_scenario(const struct driver *driver, const char *name)
             _exit(3);
         } else if (IS("child-init")) {
             say("child init %d\n", driver->cuInit(0));
+            _exit(3);
+        } else if (IS("child-alloc")) {
+            CUdeviceptr block = 0;
+            say("child alloc %d\n", driver->cuMemAlloc_v2(&block, 64));
             _exit(3);
         } else if (IS("child-fallback")) {
             for (int i = 0; i < 3; i++)

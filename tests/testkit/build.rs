@@ -10,7 +10,7 @@ use std::{env, fs};
 /// Programs that need nothing but their own source.
 const PLAIN: &[&str] = &["nowipe", "lookups", "host", "cuvid"];
 /// Programs that run the shared scenarios, or need another part of them.
-const WITH_SCENARIOS: &[&str] = &["roads", "forks", "atforks", "calls"];
+const WITH_SCENARIOS: &[&str] = &["roads", "forks", "atforks", "calls", "busy"];
 /// Libraries that need nothing but their own source.
 const LIBRARIES: &[&str] = &["next_two", "lookalikes", "allocator"];
 

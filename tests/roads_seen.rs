@@ -1,0 +1,81 @@
+//! A forked child's use of CUDA is seen by whatever road the program came to the driver: the child is aborted with
+//! a report that names the function, the parent works on. Fails when a road goes around the gate (nvshare#11: `_v2`
+//! of a name was not hooked), or when the parent is harmed.
+
+use forkguard_testkit::{Program, client, versioned_driver_dir};
+
+fn seen(program: Program) {
+    let outcome = program.run();
+    let lines: Vec<&str> = outcome
+        .stdout
+        .lines()
+        .filter(|line| !line.starts_with("names asked"))
+        .collect();
+    assert_eq!(
+        lines,
+        ["child killed by signal 6", "parent count 0"],
+        "{}",
+        outcome.story()
+    );
+    outcome.assert_code(0).assert_reports("cuDeviceGetCount");
+    outcome
+        .assert_says("aborting pid")
+        .assert_says("(policy abort)");
+}
+
+macro_rules! roads {
+    ($($name:ident $road:literal)*) => {$(
+        #[test]
+        fn $name() {
+            seen(Program::client("roads").args([$road, "child-use"]));
+        }
+    )*};
+}
+
+roads! {
+    by_dlsym "dlsym"
+    by_dlsym_of_the_unversioned_name "dlsym-dev"
+    by_default_scope "default"
+    by_get_proc_address_v1 "gpa1"
+    by_get_proc_address_v2 "gpa2"
+    by_get_proc_address_v2_without_status "gpa2-null"
+    by_get_proc_address_asked_for_itself "gpa-self"
+}
+
+#[test]
+fn by_dlvsym() {
+    let program = Program::client("roads").args(["dlvsym", "child-use"]);
+    seen(program.driver_in(versioned_driver_dir()));
+}
+
+#[test]
+fn by_linking() {
+    seen(Program::client("linked").arg("child-use"));
+}
+
+#[test]
+fn by_a_plugin_that_is_linked() {
+    let plugin = client("liblinked.so");
+    seen(
+        Program::client("host")
+            .arg("local")
+            .arg(&plugin)
+            .arg("child-use"),
+    );
+    seen(
+        Program::client("host")
+            .arg("global")
+            .arg(&plugin)
+            .arg("child-use"),
+    );
+}
+
+#[test]
+fn by_the_runtime_as_a_library() {
+    seen(Program::client("cudart_shared").arg("child-use"));
+}
+
+#[test]
+fn by_the_runtime_linked_in() {
+    seen(Program::client("cudart_static").arg("child-use"));
+}
