@@ -212,7 +212,7 @@ impl Attempt {
         crate::policy::exiting::prepare();
         // The driver has loaded libraries of its own.
         modules::refresh();
-        crate::report::initialised(initialisation());
+        crate::report::emit::initialised(initialisation());
     }
 }
 

@@ -38,7 +38,7 @@ pub unsafe extern "C" fn resolve() {
     }
     let found = elf::find_in_libc(c"dlsym").zip(elf::find_in_libc(c"dlvsym"));
     let Some(((dlsym, _), (dlvsym, _))) = found else {
-        crate::report::notice(format_args!(
+        crate::report::emit::notice(format_args!(
             "this C library's dlsym cannot be found (it is not glibc?), so nothing could be \
              looked up; stopping. Remove libforkguard.so from LD_PRELOAD"
         ));

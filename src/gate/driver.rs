@@ -96,7 +96,7 @@ pub fn guard(name: &CStr, target: usize, exported: bool, special: Option<Special
 /// Without a slot the program gets the true function: the guard does not see its calls.
 pub fn unguarded(name: &CStr, target: usize) -> usize {
     if !FULL_SAID.swap(true, Ordering::Relaxed) {
-        crate::report::notice(format_args!(
+        crate::report::emit::notice(format_args!(
             "the table of {} driver functions is full; from {} on, functions that the program \
              obtains are not guarded. Please report which program this is",
             slots::CAPACITY,
@@ -123,7 +123,7 @@ pub fn missing_answer(name: &CStr) -> u32 {
         !present
     });
     if present {
-        crate::report::notice(format_args!(
+        crate::report::emit::notice(format_args!(
             "pid {}: {} was called, but the libcuda.so.1 of this machine does not have it \
              (answered CUDA_ERROR_SHARED_OBJECT_SYMBOL_NOT_FOUND). A newer driver is needed",
             crate::sys::raw::getpid(),

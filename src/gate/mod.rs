@@ -97,7 +97,7 @@ pub unsafe extern "C" fn enter(index: u32, frame: *const Frame) -> usize {
 fn own(index: Index, caller: usize) -> usize {
     slots::note_use(index);
     if config::get().verbose >= 2 {
-        crate::report::first_use(slots::name(index), caller);
+        crate::report::emit::first_use(slots::name(index).to_str().unwrap_or("?"), caller);
     }
     forward(index, true)
 }

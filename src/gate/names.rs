@@ -1552,10 +1552,11 @@ mod tests {
     #[test]
     fn slot_numbers_are_places_in_the_table() {
         macro_rules! pairs {
-            ($($index:literal $name:ident;)*) => { [$(($index, stringify!($name))),*] };
+            ($($index:literal $name:ident;)*) => { &[$(($index, stringify!($name))),*] };
         }
-        let pairs: [(usize, &str); COUNT] = driver_names!(pairs);
-        for (place, (index, name)) in pairs.into_iter().enumerate() {
+        static PAIRS: &[(usize, &str)] = driver_names!(pairs);
+        assert_eq!(PAIRS.len(), COUNT);
+        for (place, &(index, name)) in PAIRS.iter().enumerate() {
             assert_eq!(index, place);
             assert_eq!(NAMES[place].to_bytes(), name.as_bytes());
         }

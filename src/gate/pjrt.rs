@@ -14,6 +14,7 @@ use super::driver;
 use super::pjrt_names::PJRT_FUNCTIONS;
 use super::slots;
 use crate::config;
+use crate::gate::{self, Standing};
 use crate::report::Kind;
 
 /// Bytes of `PJRT_Api` before its first function pointer (pjrt_c_api.h): `struct_size`,
@@ -45,6 +46,11 @@ pub fn guarded(api: *const c_void) -> *const c_void {
         return api;
     }
     for (place, original) in ORIGINALS.iter().enumerate() {
+        // A plugin that a forked child loads itself has its threads there: only the driver,
+        // which it will ask, was initialised elsewhere.
+        if original.load(Ordering::Acquire) == 0 && gate::standing() == Standing::Forked {
+            return api;
+        }
         let claimed =
             original.compare_exchange(0, api as usize, Ordering::AcqRel, Ordering::Acquire);
         match claimed {

@@ -1,9 +1,9 @@
 //! The functions of the C API that the guard calls, as the interpreter in this process has them.
 
 use core::ffi::{CStr, c_char, c_void};
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use crate::sys::elf;
+use crate::sys::{elf, modules};
 
 /// A Python object.
 pub type Object = *mut c_void;
@@ -45,9 +45,16 @@ static TRUE: Symbol = Symbol::new(c"_Py_TrueStruct");
 /// Present from 3.12 on, where the thread state is kept in a thread-local variable.
 static SINCE_312: Symbol = Symbol::new(c"PyUnstable_InterpreterFrame_GetLine");
 
-/// Finds the functions. Calls the loader; cheap once they are known.
+/// Finds the functions. After [`modules::refresh`]; calls the loader only when
+/// something was loaded since.
 pub fn prepare() {
-    if crate::stack::python::is_present() && MODULES.get().is_none() {
+    static LOOKED: AtomicU64 = AtomicU64::new(0);
+    let loaded = modules::changes();
+    if MODULES.get().is_some() || LOOKED.swap(loaded, Ordering::Relaxed) == loaded {
+        return;
+    }
+    MODULES.find();
+    if MODULES.get().is_some() {
         for symbol in [
             &IS_INITIALIZED,
             &THREAD_STATE,
@@ -58,7 +65,6 @@ pub fn prepare() {
             &FUNCTION,
             &TRUE,
             &SINCE_312,
-            &MODULES,
         ] {
             symbol.find();
         }

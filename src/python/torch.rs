@@ -19,7 +19,7 @@ use crate::policy;
 use crate::report::Kind;
 use crate::stack::PythonFrames;
 use crate::stack::python;
-use crate::sys::memory;
+use crate::sys::{memory, raw};
 
 static TRUE_FUNCTION: AtomicUsize = AtomicUsize::new(0);
 
@@ -36,7 +36,7 @@ pub fn watch() {
     TRUE_FUNCTION.store(address, Ordering::Release);
     let ours = is_in_bad_fork as *const () as usize;
     // The table is torch's own data; written the careful way, for a build that protects it.
-    if !memory::write_word(entry, ours) {
+    if !raw::write_word(entry, ours) {
         TRUE_FUNCTION.store(0, Ordering::Release);
     }
 }

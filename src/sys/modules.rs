@@ -64,6 +64,11 @@ pub fn refresh() {
     BUSY.store(false, Ordering::Release);
 }
 
+/// Counts the objects loaded and unloaded, as of the last refresh.
+pub fn changes() -> u64 {
+    CHANGES.load(Ordering::Relaxed)
+}
+
 /// In a forked child: a refresh that another thread of the parent had begun will never end.
 pub fn after_fork() {
     BUSY.store(false, Ordering::Relaxed);

@@ -56,3 +56,17 @@ pub fn exit_now(code: c_int) -> ! {
     // SAFETY: `_exit` takes any number and does not return.
     unsafe { libc::_exit(code) }
 }
+
+/// Writes one word of this process's own memory, as far as it may be written: a protected page
+/// answers false instead of faulting.
+pub fn write_word(address: usize, value: usize) -> bool {
+    let from = libc::iovec {
+        iov_base: (&raw const value).cast_mut().cast(),
+        iov_len: size_of::<usize>(),
+    };
+    let to = libc::iovec { iov_base: address as *mut _, iov_len: size_of::<usize>() };
+    // SAFETY: the kernel checks both ranges; the caller owns the meaning of what it overwrites.
+    let written =
+        unsafe { libc::process_vm_writev(getpid(), &raw const from, 1, &raw const to, 1, 0) };
+    written == size_of::<usize>() as isize
+}

@@ -1,0 +1,958 @@
+//! What the user asked for: the `FORKGUARD_*` variables and the configuration file.
+//!
+//! Read once, by the constructor, into static memory; from then on every hook reads it without
+//! a lock. Nothing here allocates. A value that is not understood is an error said once, and
+//! the default stands: a mistyped setting must neither stop a program nor disarm the guard.
+//!
+//! Precedence, the strongest first: lines with `!` of `/etc/forkguard.conf`, lines with `!` of
+//! the file named by `FORKGUARD_CONFIG`, the environment, plain lines of the file. The named
+//! file stands in the place of `/etc/forkguard.conf`, but for the latter's `!` lines. In
+//! secure-execution mode (a setuid program) the environment is not read at all.
+
+use core::cell::UnsafeCell;
+use core::ffi::{CStr, c_char};
+use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use crate::report::buffer::Buffer;
+use crate::report::scene;
+use crate::report::sink::{self, Target};
+
+/// The file read when no other is named.
+const DEFAULT_FILE: &CStr = c"/etc/forkguard.conf";
+/// Bytes read of a configuration file.
+const FILE: usize = 16 * 1024;
+/// Bytes of the longest path.
+const PATH: usize = 4096;
+/// Bytes of the list of ignored functions.
+const IGNORE: usize = 2048;
+/// Bytes of one message.
+const MESSAGE: usize = 768;
+/// Policies in a chain.
+const CHAIN: usize = 3;
+
+/// What is done about CUDA in a forked child.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Policy {
+    /// Report, then end the process.
+    Abort,
+    /// Report, and let the call fail as it would.
+    Warn,
+    /// Intercept nothing.
+    Off,
+}
+
+impl Policy {
+    /// The word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Policy::Abort => "abort",
+            Policy::Warn => "warn",
+            Policy::Off => "off",
+        }
+    }
+
+    fn of(word: &str) -> Option<Self> {
+        [Policy::Abort, Policy::Warn, Policy::Off].into_iter().find(|policy| policy.name() == word)
+    }
+}
+
+/// Policies to try in turn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Chain {
+    steps: [Policy; CHAIN],
+    len: usize,
+}
+
+impl Chain {
+    /// The default.
+    const ABORT: Self = Self { steps: [Policy::Abort; CHAIN], len: 1 };
+
+    /// The first policy. Those of this version serve every child, so it is the one in force.
+    const fn first(&self) -> Policy {
+        self.steps[0]
+    }
+}
+
+/// A string in a fixed place.
+#[derive(Clone)]
+struct Text<const N: usize> {
+    bytes: [u8; N],
+    len: usize,
+}
+
+impl<const N: usize> Text<N> {
+    const EMPTY: Self = Self { bytes: [0; N], len: 0 };
+
+    /// Keeps `parts`, one after the other, with a NUL; `false` where they do not fit.
+    fn set(&mut self, parts: &[&[u8]]) -> bool {
+        let len = parts.iter().map(|part| part.len()).sum::<usize>();
+        if len >= N {
+            return false;
+        }
+        let mut at = 0;
+        for part in parts {
+            self.bytes[at..at + part.len()].copy_from_slice(part);
+            at += part.len();
+        }
+        self.bytes[len] = 0;
+        self.len = len;
+        true
+    }
+
+    fn get(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Report {
+    None,
+    Path,
+    Fd(i32),
+    Stderr,
+}
+
+/// Everything that can be set.
+#[derive(Clone)]
+pub struct Config {
+    /// How much is said of what is no violation: 0, 1 or 2.
+    pub verbose: u8,
+    /// The exit code with which `abort` ends the process, instead of `SIGABRT`.
+    pub exit_code: Option<u8>,
+    /// Whether the text may be coloured, if it goes to a terminal.
+    pub colour: bool,
+    policy: Chain,
+    report: Report,
+    path: Text<PATH>,
+    ignore: Text<IGNORE>,
+}
+
+impl Config {
+    /// What holds where nothing is set.
+    const DEFAULT: Self = Self {
+        verbose: 0,
+        exit_code: None,
+        colour: true,
+        policy: Chain::ABORT,
+        report: Report::None,
+        path: Text::EMPTY,
+        ignore: Text::EMPTY,
+    };
+
+    /// What is done about a violation.
+    pub fn policy(&self) -> Policy {
+        self.policy.first()
+    }
+
+    /// Whether nothing is to be intercepted.
+    pub fn is_off(&self) -> bool {
+        self.policy() == Policy::Off
+    }
+
+    /// Where events go, if anywhere.
+    pub fn report(&self) -> Option<Target<'_>> {
+        match self.report {
+            Report::None => None,
+            Report::Fd(fd) => Some(Target::Fd(fd)),
+            Report::Stderr => Some(Target::Stderr),
+            Report::Path => CStr::from_bytes_with_nul(&self.path.bytes[..=self.path.len])
+                .ok()
+                .map(Target::Path),
+        }
+    }
+
+    /// Whether the user wants this driver function treated as a probe.
+    ///
+    /// `cuMemAlloc` in the list stands for `cuMemAlloc_v2` and the other variants as well.
+    pub fn ignores(&self, function: &[u8]) -> bool {
+        !self.ignore.get().is_empty()
+            && words(self.ignore.get()).any(|word| {
+                function
+                    .strip_prefix(word)
+                    .is_some_and(|rest| rest.is_empty() || is_variant(rest))
+            })
+    }
+}
+
+/// `_v2`, `_ptsz`, `_v2_ptds`, …
+fn is_variant(suffix: &[u8]) -> bool {
+    let Some(suffix) = suffix.strip_prefix(b"_") else { return false };
+    suffix.split(|&b| b == b'_').all(|part| match part {
+        b"ptsz" | b"ptds" => true,
+        [b'v', digits @ ..] => !digits.is_empty() && digits.iter().all(u8::is_ascii_digit),
+        _ => false,
+    })
+}
+
+/// The words of a comma list, without the spaces around them; empty ones are passed over.
+fn words(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    list.split(|&b| b == b',').map(<[u8]>::trim_ascii).filter(|word| !word.is_empty())
+}
+
+/// Static memory for the configuration and for reading it.
+struct Store {
+    ready: AtomicBool,
+    config: UnsafeCell<Config>,
+    file: UnsafeCell<[u8; FILE + 1]>,
+}
+
+// SAFETY: `config` and `file` are written by `load` alone, once, before `ready` is set; after
+// that they are only read.
+unsafe impl Sync for Store {}
+
+static STORE: Store = Store {
+    ready: AtomicBool::new(false),
+    config: UnsafeCell::new(Config::DEFAULT),
+    file: UnsafeCell::new([0; FILE + 1]),
+};
+static DEFAULT: Config = Config::DEFAULT;
+
+/// The configuration; the defaults before [`load`].
+pub fn get() -> &'static Config {
+    if STORE.ready.load(Ordering::Acquire) {
+        // SAFETY: `ready` says that `load` is done with it, and nobody writes it again.
+        unsafe { &*STORE.config.get() }
+    } else {
+        &DEFAULT
+    }
+}
+
+/// Reads the configuration. Called once, by the constructor, before the program has a thread.
+pub fn load() {
+    static BEGUN: AtomicBool = AtomicBool::new(false);
+    if BEGUN.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    sink::remember_stderr();
+    // SAFETY: the swap above lets one caller come here, and `get` gives nobody a reference to
+    // these before `ready`.
+    let (config, file) = unsafe { (&mut *STORE.config.get(), &mut *STORE.file.get()) };
+    let mut say = |message: fmt::Arguments<'_>| {
+        let mut room = [0; MESSAGE];
+        let mut line = Buffer::new(&mut room);
+        line.put(format_args!("forkguard: {message}\n"));
+        sink::to_stderr(line.finish());
+    };
+    let mut loader = Loader { config, rank: [Rank::Default; KEYS.len()], say: &mut say };
+
+    // SAFETY: getauxval reads a table that the kernel made.
+    let secure = unsafe { libc::getauxval(libc::AT_SECURE) } != 0;
+    let environment = Environment(if secure { core::ptr::null() } else { environ() });
+    let named = environment
+        .clone()
+        .find_map(|entry| entry.to_bytes_with_nul().strip_prefix(b"FORKGUARD_CONFIG="))
+        .filter(|path| path.len() > 1)
+        .and_then(|path| CStr::from_bytes_with_nul(path).ok());
+
+    match read(DEFAULT_FILE, file) {
+        Ok(text) => {
+            let only_locked = named.is_some();
+            loader.file(text, DEFAULT_FILE, File::Default { only_locked });
+        }
+        Err(Unreadable::Errno(libc::ENOENT | libc::ENOTDIR)) => {}
+        Err(reason) => loader.unreadable(DEFAULT_FILE, reason),
+    }
+    if let Some(path) = named {
+        match read(path, file) {
+            Ok(text) => loader.file(text, path, File::Named),
+            Err(reason) => loader.unreadable(path, reason),
+        }
+    }
+    loader.environment(environment);
+    STORE.ready.store(true, Ordering::Release);
+}
+
+/// The settings, in the order of [`Loader::rank`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Key {
+    Policy,
+    Report,
+    Verbose,
+    ExitCode,
+    Ignore,
+}
+
+const KEYS: [(Key, &str); 5] = [
+    (Key::Policy, "FORKGUARD_POLICY"),
+    (Key::Report, "FORKGUARD_REPORT"),
+    (Key::Verbose, "FORKGUARD_VERBOSE"),
+    (Key::ExitCode, "FORKGUARD_EXIT_CODE"),
+    (Key::Ignore, "FORKGUARD_IGNORE"),
+];
+
+/// How strong the source of a setting is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Default,
+    File,
+    Environment,
+    LockedFile,
+    LockedDefaultFile,
+}
+
+/// Which file is being read.
+#[derive(Clone, Copy)]
+enum File {
+    /// `/etc/forkguard.conf`; where another one is named, only its `!` lines count.
+    Default {
+        only_locked: bool,
+    },
+    Named,
+}
+
+/// Where a setting stands, for messages.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    Variable(&'a str),
+    Line(&'a CStr, usize),
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Variable(name) => f.write_str(name),
+            Place::Line(path, line) => write!(f, "{}:{line}", Shown(path.to_bytes())),
+        }
+    }
+}
+
+/// Bytes for a message: what is no text or no printable character becomes `?`, and it ends
+/// after a while.
+struct Shown<'a>(&'a [u8]);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MOST: usize = 120;
+        for chunk in self.0[..self.0.len().min(MOST)].utf8_chunks() {
+            for c in chunk.valid().chars() {
+                fmt::Write::write_char(f, if c.is_control() { '?' } else { c })?;
+            }
+            if !chunk.invalid().is_empty() {
+                f.write_str("?")?;
+            }
+        }
+        if self.0.len() > MOST { f.write_str("…") } else { Ok(()) }
+    }
+}
+
+struct Loader<'a> {
+    config: &'a mut Config,
+    rank: [Rank; KEYS.len()],
+    /// Says one line on stderr.
+    say: &'a mut dyn FnMut(fmt::Arguments<'_>),
+}
+
+impl Loader<'_> {
+    fn say(&mut self, message: fmt::Arguments<'_>) {
+        (self.say)(message);
+    }
+
+    fn unreadable(&mut self, path: &CStr, reason: Unreadable) {
+        self.say(format_args!(
+            "the configuration file {} was not read: {reason}; its settings do not hold",
+            Shown(path.to_bytes())
+        ));
+    }
+
+    fn environment<'e>(&mut self, variables: impl Iterator<Item = &'e CStr>) {
+        let mut seen = [false; KEYS.len()];
+        for variable in variables {
+            let variable = variable.to_bytes();
+            if variable.starts_with(b"NO_COLOR=") && variable.len() > b"NO_COLOR=".len()
+                || variable == b"TERM=dumb"
+            {
+                self.config.colour = false;
+            }
+            if !variable.starts_with(b"FORKGUARD_") {
+                continue;
+            }
+            for (i, (key, name)) in KEYS.into_iter().enumerate() {
+                let value = variable
+                    .strip_prefix(name.as_bytes())
+                    .and_then(|value| value.strip_prefix(b"="));
+                // Of a variable that is there twice, getenv gives the first.
+                if let Some(value) = value
+                    && !seen[i]
+                {
+                    seen[i] = true;
+                    self.set(key, value.trim_ascii(), Rank::Environment, Place::Variable(name));
+                }
+            }
+        }
+    }
+
+    fn file(&mut self, text: &[u8], path: &CStr, file: File) {
+        let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
+        let mut windows = false;
+        for (i, line) in text.split(|&b| b == b'\n').enumerate() {
+            let place = Place::Line(path, i + 1);
+            let only_locked = matches!(file, File::Default { only_locked: true });
+            if line.ends_with(b"\r") {
+                if !windows {
+                    self.say(format_args!(
+                        "{place}: the line ends in a carriage return, as on Windows; such lines \
+                         are passed over: save the file with plain line ends"
+                    ));
+                }
+                windows = true;
+                continue;
+            }
+            let line = line.trim_ascii();
+            let (line, locked) = match line.strip_prefix(b"!") {
+                Some(rest) => (rest.trim_ascii(), true),
+                None => (line, false),
+            };
+            if line.is_empty() || line.starts_with(b"#") || (only_locked && !locked) {
+                continue;
+            }
+            let rank = match (file, locked) {
+                (_, false) => Rank::File,
+                (File::Named, true) => Rank::LockedFile,
+                (File::Default { .. }, true) => Rank::LockedDefaultFile,
+            };
+            self.line(line, rank, place);
+        }
+    }
+
+    fn line(&mut self, line: &[u8], rank: Rank, place: Place<'_>) {
+        if line.contains(&0) {
+            return self.say(format_args!(
+                "{place}: the line has a NUL byte in it and is passed over"
+            ));
+        }
+        let Some(equals) = line.iter().position(|&b| b == b'=') else {
+            return self.say(format_args!(
+                "{place}: \"{}\" is not of the form KEY=VALUE and is passed over",
+                Shown(line)
+            ));
+        };
+        let (name, value) = (line[..equals].trim_ascii(), line[equals + 1..].trim_ascii());
+        let Some(value) = unquote(value) else {
+            return self.say(format_args!(
+                "{place}: the quotes around the value do not match; the line is passed over"
+            ));
+        };
+        match KEYS.iter().find(|(_, known)| known.as_bytes() == name) {
+            Some((key, _)) => self.set(*key, value, rank, place),
+            None if name == b"FORKGUARD_CONFIG" => self.say(format_args!(
+                "{place}: FORKGUARD_CONFIG has a meaning in the environment only; the line is \
+                 passed over"
+            )),
+            None if name == b"FORKGUARD_EXEC" => self.say(format_args!(
+                "{place}: FORKGUARD_EXEC is not in this version yet; the line is passed over"
+            )),
+            None => self.say(format_args!(
+                "{place}: there is no setting \"{}\"; the line is passed over",
+                Shown(name)
+            )),
+        }
+    }
+
+    fn set(&mut self, key: Key, value: &[u8], rank: Rank, place: Place<'_>) {
+        if rank < self.rank[key as usize] {
+            return;
+        }
+        // An empty variable is an unset one.
+        if value.is_empty() && rank == Rank::Environment {
+            return;
+        }
+        let understood = match key {
+            Key::Policy => self.policy(value, place),
+            Key::Report => self.report(value, place),
+            Key::Verbose => self.verbose(value, place),
+            Key::ExitCode => self.exit_code(value, place),
+            Key::Ignore => self.ignore(value, place),
+        };
+        if understood {
+            self.rank[key as usize] = rank;
+        }
+    }
+
+    fn policy(&mut self, value: &[u8], place: Place<'_>) -> bool {
+        let mut chain = Chain { steps: [Policy::Abort; CHAIN], len: 0 };
+        let mut unknown = false;
+        for word in words(value) {
+            match core::str::from_utf8(word).ok().and_then(Policy::of) {
+                Some(policy) if chain.steps[..chain.len].contains(&policy) => {}
+                Some(policy) => {
+                    chain.steps[chain.len] = policy;
+                    chain.len += 1;
+                }
+                None if matches!(word, b"exec" | b"cpu" | b"revive") => self.say(format_args!(
+                    "{place}: the policy \"{}\" is not in this version yet and is passed over",
+                    Shown(word)
+                )),
+                None => {
+                    unknown = true;
+                    let policy = self.config.policy().name();
+                    self.say(format_args!(
+                        "{place}: there is no policy \"{}\"; the policies are abort, warn and \
+                         off, and {policy} stays in force",
+                        Shown(word)
+                    ));
+                }
+            }
+        }
+        if unknown {
+            return false;
+        }
+        self.config.policy = if chain.len == 0 { Chain::ABORT } else { chain };
+        true
+    }
+
+    fn report(&mut self, value: &[u8], place: Place<'_>) -> bool {
+        if value.is_empty() {
+            self.config.report = Report::None;
+            return true;
+        }
+        if value == b"stderr" {
+            self.config.report = Report::Stderr;
+            return true;
+        }
+        if let Some(number) = value.strip_prefix(b"fd:") {
+            let Some(fd) = number_of(number).and_then(|fd| i32::try_from(fd).ok()) else {
+                self.say(format_args!(
+                    "{place}: \"{}\" names no file descriptor; write fd:3, for example. No \
+                     events are written",
+                    Shown(value)
+                ));
+                return false;
+            };
+            self.config.report = Report::Fd(fd);
+            return true;
+        }
+        // The program may change its folder later; the file stays where it was meant.
+        let mut room = [0; PATH];
+        let kept = if value.starts_with(b"/") {
+            self.config.path.set(&[value])
+        } else {
+            let cwd = scene::cwd(&mut room);
+            if cwd.is_empty() {
+                self.config.path.set(&[value])
+            } else {
+                self.config.path.set(&[cwd.trim_end_matches('/').as_bytes(), b"/", value])
+            }
+        };
+        if !kept {
+            self.say(format_args!(
+                "{place}: the path is longer than {PATH} bytes; no events are written"
+            ));
+            return false;
+        }
+        self.config.report = Report::Path;
+        true
+    }
+
+    fn verbose(&mut self, value: &[u8], place: Place<'_>) -> bool {
+        match value {
+            [digit @ b'0'..=b'2'] => {
+                self.config.verbose = digit - b'0';
+                true
+            }
+            _ => {
+                let verbose = self.config.verbose;
+                self.say(format_args!(
+                    "{place}: \"{}\" is not 0, 1 or 2; {verbose} stays in force",
+                    Shown(value)
+                ));
+                false
+            }
+        }
+    }
+
+    fn exit_code(&mut self, value: &[u8], place: Place<'_>) -> bool {
+        let code = number_of(value).and_then(|code| u8::try_from(code).ok());
+        if let Some(code) = code {
+            self.config.exit_code = Some(code);
+            return true;
+        }
+        let end = if self.config.exit_code.is_some() { "the one set before" } else { "SIGABRT" };
+        self.say(format_args!(
+            "{place}: \"{}\" is no exit code, which goes from 0 to 255; abort ends with {end}",
+            Shown(value)
+        ));
+        false
+    }
+
+    fn ignore(&mut self, value: &[u8], place: Place<'_>) -> bool {
+        for word in words(value) {
+            let driver = matches!(word, [b'c', b'u', b'A'..=b'Z', ..])
+                || word.starts_with(b"cuvid") && word.len() > 5;
+            if !driver || !word.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_') {
+                self.say(format_args!(
+                    "{place}: \"{}\" is no name of a driver function and is passed over",
+                    Shown(word)
+                ));
+            }
+        }
+        if !self.config.ignore.set(&[value]) {
+            self.say(format_args!(
+                "{place}: the list is longer than {IGNORE} bytes; no function is ignored"
+            ));
+            return false;
+        }
+        true
+    }
+}
+
+/// The value without the quotes around it; `None` where they do not match.
+fn unquote(value: &[u8]) -> Option<&[u8]> {
+    match value {
+        [quote @ (b'"' | b'\''), rest @ ..] => match rest {
+            [inner @ .., last] if last == quote => Some(inner),
+            _ => None,
+        },
+        _ => Some(value),
+    }
+}
+
+fn number_of(digits: &[u8]) -> Option<u32> {
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    core::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// The process's variables, as they stand in memory.
+#[derive(Clone)]
+struct Environment(*const *const c_char);
+
+impl Iterator for Environment {
+    type Item = &'static CStr;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.0.is_null() {
+            return None;
+        }
+        // SAFETY: the constructor runs before the program has a thread or changes its
+        // environment: this is the array that the kernel made, which ends with a null pointer,
+        // and we stop there.
+        let entry = unsafe { *self.0 };
+        if entry.is_null() {
+            return None;
+        }
+        // SAFETY: the null pointer was not reached, so there is a next element.
+        self.0 = unsafe { self.0.add(1) };
+        // SAFETY: every entry is a NUL-terminated string, which nobody changes while we read.
+        Some(unsafe { CStr::from_ptr(entry) })
+    }
+}
+
+fn environ() -> *const *const c_char {
+    unsafe extern "C" {
+        static environ: *const *const c_char;
+    }
+    // SAFETY: libc defines it and sets it before any constructor; it is read only.
+    unsafe { environ }
+}
+
+/// Why a file was not read.
+#[derive(Clone, Copy)]
+enum Unreadable {
+    Errno(i32),
+    NotAFile,
+    TooLong,
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Unreadable::NotAFile => f.write_str("it is not a regular file"),
+            Unreadable::TooLong => write!(f, "it is longer than {FILE} bytes"),
+            Unreadable::Errno(libc::ENOENT) => f.write_str("there is no such file"),
+            Unreadable::Errno(errno) => write!(f, "{}", sink::Failure::Errno(errno)),
+        }
+    }
+}
+
+/// Reads a regular file of at most [`FILE`] bytes.
+fn read<'a>(path: &CStr, into: &'a mut [u8; FILE + 1]) -> Result<&'a [u8], Unreadable> {
+    // O_NONBLOCK: a named pipe must not hold up the start of every program.
+    let flags = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NOCTTY | libc::O_NONBLOCK;
+    // SAFETY: the path is NUL-terminated.
+    let fd = unsafe { libc::open(path.as_ptr(), flags) };
+    if fd < 0 {
+        return Err(Unreadable::Errno(errno()));
+    }
+    let result = read_fd(fd, into);
+    // SAFETY: this function opened the descriptor and gave it to nobody.
+    unsafe { libc::close(fd) };
+    result.map(|len| &into[..len])
+}
+
+fn read_fd(fd: i32, into: &mut [u8; FILE + 1]) -> Result<usize, Unreadable> {
+    // SAFETY: `stat` is plain numbers, for which zero is a value; the kernel fills it in.
+    let mut stat: libc::stat = unsafe { core::mem::zeroed() };
+    // SAFETY: fstat writes one `stat` into ours.
+    if unsafe { libc::fstat(fd, &raw mut stat) } != 0 {
+        return Err(Unreadable::Errno(errno()));
+    }
+    if stat.st_mode & libc::S_IFMT != libc::S_IFREG {
+        return Err(Unreadable::NotAFile);
+    }
+    let mut len = 0;
+    while len < into.len() {
+        let room = &mut into[len..];
+        // SAFETY: the kernel writes at most `room.len()` bytes into `room`.
+        let n = unsafe { libc::read(fd, room.as_mut_ptr().cast(), room.len()) };
+        match usize::try_from(n) {
+            Ok(0) => return Ok(len),
+            Ok(n) => len += n,
+            Err(_) if errno() == libc::EINTR => {}
+            Err(_) => return Err(Unreadable::Errno(errno())),
+        }
+    }
+    Err(Unreadable::TooLong)
+}
+
+fn errno() -> i32 {
+    // SAFETY: errno is this thread's own and always there.
+    unsafe { *libc::__errno_location() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Loads from strings; gives the configuration and what was said.
+    #[derive(Default)]
+    struct Given<'a> {
+        etc: Option<&'a [u8]>,
+        named: Option<&'a [u8]>,
+        environment: &'a [&'a CStr],
+    }
+
+    impl Given<'_> {
+        fn load(&self) -> (Config, Vec<String>) {
+            let mut config = Config::DEFAULT;
+            let mut said = Vec::new();
+            let mut say = |message: fmt::Arguments<'_>| said.push(message.to_string());
+            let mut loader =
+                Loader { config: &mut config, rank: [Rank::Default; KEYS.len()], say: &mut say };
+            if let Some(text) = self.etc {
+                let only_locked = self.named.is_some();
+                loader.file(text, DEFAULT_FILE, File::Default { only_locked });
+            }
+            if let Some(text) = self.named {
+                loader.file(text, c"my.conf", File::Named);
+            }
+            loader.environment(self.environment.iter().copied());
+            (config, said)
+        }
+    }
+
+    fn environment(variables: &[&CStr]) -> (Config, Vec<String>) {
+        Given { environment: variables, ..Given::default() }.load()
+    }
+
+    fn file(text: &[u8]) -> (Config, Vec<String>) {
+        Given { named: Some(text), ..Given::default() }.load()
+    }
+
+    #[test]
+    fn nothing_set_is_the_default_and_silent() {
+        let (config, said) = environment(&[c"PATH=/bin", c"FORKGUARD_POLICY=", c"FORKGUARD_X=1"]);
+        assert_eq!(config.policy, Chain::ABORT);
+        assert_eq!((config.verbose, config.exit_code, config.report()), (0, None, None));
+        assert!(config.colour);
+        assert_eq!(said, Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_variable_is_read() {
+        let (config, said) = environment(&[
+            c"FORKGUARD_POLICY= warn , abort ",
+            c"FORKGUARD_REPORT=/tmp/x.jsonl",
+            c"FORKGUARD_VERBOSE=2",
+            c"FORKGUARD_EXIT_CODE=66",
+            c"FORKGUARD_IGNORE=cuDeviceGetCount, cuMemGetInfo",
+        ]);
+        assert_eq!(said, Vec::<String>::new());
+        assert_eq!(config.policy.first(), Policy::Warn);
+        assert_eq!(config.policy.len, 2);
+        assert_eq!(config.report(), Some(Target::Path(c"/tmp/x.jsonl")));
+        assert_eq!((config.verbose, config.exit_code), (2, Some(66)));
+        assert!(config.ignores(b"cuDeviceGetCount"));
+        assert!(config.ignores(b"cuMemGetInfo_v2"));
+        assert!(config.ignores(b"cuMemGetInfo_v2_ptds"));
+        assert!(!config.ignores(b"cuMemGetInfoX"));
+        assert!(!config.ignores(b"cuDeviceGet"));
+    }
+
+    #[test]
+    fn the_first_of_a_repeated_variable_counts() {
+        let (config, _) = environment(&[c"FORKGUARD_POLICY=off", c"FORKGUARD_POLICY=warn"]);
+        assert_eq!(config.policy.first(), Policy::Off);
+    }
+
+    #[test]
+    fn later_policies_are_named_and_passed_over() {
+        let (config, said) = environment(&[c"FORKGUARD_POLICY=exec,warn"]);
+        assert_eq!(config.policy.first(), Policy::Warn);
+        assert_eq!(
+            said,
+            ["FORKGUARD_POLICY: the policy \"exec\" is not in this version yet and is passed over"]
+        );
+        let (config, _) = environment(&[c"FORKGUARD_POLICY=revive"]);
+        assert_eq!(config.policy, Chain::ABORT);
+    }
+
+    #[test]
+    fn an_unknown_policy_leaves_the_default() {
+        let (config, said) = environment(&[c"FORKGUARD_POLICY=off,abrot"]);
+        assert_eq!(config.policy, Chain::ABORT);
+        assert_eq!(
+            said,
+            ["FORKGUARD_POLICY: there is no policy \"abrot\"; the policies are abort, warn and off, \
+              and abort stays in force"]
+        );
+    }
+
+    #[test]
+    fn bad_numbers_are_named() {
+        let (config, said) = environment(&[
+            c"FORKGUARD_VERBOSE=x",
+            c"FORKGUARD_EXIT_CODE=300",
+            c"FORKGUARD_REPORT=fd:-1",
+        ]);
+        assert_eq!((config.verbose, config.exit_code, config.report()), (0, None, None));
+        assert_eq!(said.len(), 3);
+        assert!(said[0].contains("\"x\" is not 0, 1 or 2"), "{}", said[0]);
+        assert!(said[1].contains("\"300\" is no exit code"), "{}", said[1]);
+        assert!(said[2].contains("names no file descriptor"), "{}", said[2]);
+    }
+
+    #[test]
+    fn reports_may_go_to_a_descriptor_or_stderr() {
+        assert_eq!(environment(&[c"FORKGUARD_REPORT=fd:7"]).0.report(), Some(Target::Fd(7)));
+        assert_eq!(environment(&[c"FORKGUARD_REPORT=stderr"]).0.report(), Some(Target::Stderr));
+    }
+
+    #[test]
+    fn a_relative_path_is_kept_from_here() {
+        let (config, _) = environment(&[c"FORKGUARD_REPORT=events.jsonl"]);
+        let expected = std::env::current_dir().unwrap().join("events.jsonl");
+        let Some(Target::Path(path)) = config.report() else { panic!("no path") };
+        assert_eq!(path.to_str().unwrap(), expected.to_str().unwrap());
+    }
+
+    #[test]
+    fn too_long_a_path_is_no_path() {
+        let long = format!("FORKGUARD_REPORT=/{}", "x".repeat(PATH));
+        let long = std::ffi::CString::new(long).unwrap();
+        let (config, said) = environment(&[&long]);
+        assert_eq!(config.report(), None);
+        assert_eq!(said.len(), 1);
+    }
+
+    #[test]
+    fn colour_is_refused_as_usual() {
+        assert!(!environment(&[c"NO_COLOR=1"]).0.colour);
+        assert!(environment(&[c"NO_COLOR="]).0.colour);
+        assert!(!environment(&[c"TERM=dumb"]).0.colour);
+    }
+
+    #[test]
+    fn files_have_comments_spaces_and_quotes() {
+        let (config, said) = file(
+            b"# forkguard\n\n  FORKGUARD_POLICY = \"warn\"\nFORKGUARD_VERBOSE='1'\n\
+              \tFORKGUARD_EXIT_CODE=7",
+        );
+        assert_eq!(said, Vec::<String>::new());
+        assert_eq!(config.policy.first(), Policy::Warn);
+        assert_eq!((config.verbose, config.exit_code), (1, Some(7)));
+    }
+
+    #[test]
+    fn what_a_file_may_not_say_is_named_by_line() {
+        let (config, said) = file(
+            b"FORKGUARD_POLIC=off\nnonsense\nFORKGUARD_VERBOSE=\"1\nFORKGUARD_CONFIG=x\n\
+              FORKGUARD_POLICY=o\0ff\nFORKGUARD_POLICY=off\r\nFORKGUARD_VERBOSE=2\r\n\xff=1\n",
+        );
+        assert_eq!(config.policy, Chain::ABORT);
+        assert_eq!(config.verbose, 0);
+        let expected = [
+            ("my.conf:1: ", "there is no setting \"FORKGUARD_POLIC\""),
+            ("my.conf:2: ", "\"nonsense\" is not of the form KEY=VALUE"),
+            ("my.conf:3: ", "the quotes around the value do not match"),
+            ("my.conf:4: ", "FORKGUARD_CONFIG has a meaning in the environment only"),
+            ("my.conf:5: ", "NUL byte"),
+            ("my.conf:6: ", "carriage return"),
+            ("my.conf:8: ", "there is no setting \"?\""),
+        ];
+        assert_eq!(said.len(), expected.len(), "{said:#?}");
+        for (line, (place, what)) in said.iter().zip(expected) {
+            assert!(line.starts_with(place) && line.contains(what), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_environment_beats_a_file_but_not_its_locked_lines() {
+        let given = Given {
+            named: Some(b"FORKGUARD_VERBOSE=1\n!FORKGUARD_POLICY=abort\n"),
+            environment: &[c"FORKGUARD_POLICY=off", c"FORKGUARD_VERBOSE=2"],
+            ..Given::default()
+        };
+        let (config, said) = given.load();
+        assert_eq!(config.policy.first(), Policy::Abort);
+        assert_eq!(config.verbose, 2);
+        assert_eq!(said, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_named_file_hides_the_default_one_but_not_its_locked_lines() {
+        let given = Given {
+            etc: Some(b"!FORKGUARD_POLICY=abort\nFORKGUARD_VERBOSE=2\nrubbish\n"),
+            named: Some(b"!FORKGUARD_POLICY=off\nFORKGUARD_EXIT_CODE=3\n"),
+            environment: &[c"FORKGUARD_POLICY=warn"],
+        };
+        let (config, said) = given.load();
+        assert_eq!(config.policy.first(), Policy::Abort);
+        assert_eq!((config.verbose, config.exit_code), (0, Some(3)));
+        assert_eq!(said, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_bad_locked_value_locks_nothing() {
+        let given = Given {
+            etc: Some(b"!FORKGUARD_POLICY=abrot"),
+            environment: &[c"FORKGUARD_POLICY=warn"],
+            ..Given::default()
+        };
+        let (config, said) = given.load();
+        assert_eq!(config.policy.first(), Policy::Warn);
+        assert_eq!(said.len(), 1);
+    }
+
+    #[test]
+    fn ignored_names_are_checked() {
+        let (config, said) = environment(&[c"FORKGUARD_IGNORE=malloc,cuInit"]);
+        assert!(config.ignores(b"cuInit"));
+        assert_eq!(said.len(), 1);
+        assert!(said[0].contains("\"malloc\" is no name of a driver function"));
+    }
+
+    #[test]
+    fn files_are_read_whole_or_not_at_all() {
+        let folder = std::env::temp_dir().join(format!("forkguard-config-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut memory = [0; FILE + 1];
+        let mut read = |name: &str| {
+            let path = folder.join(name);
+            let path = std::ffi::CString::new(path.to_str().unwrap()).unwrap();
+            read(&path, &mut memory).map(<[u8]>::to_vec).map_err(|reason| reason.to_string())
+        };
+        std::fs::write(folder.join("full"), vec![b'#'; FILE]).unwrap();
+        std::fs::write(folder.join("long"), vec![b'#'; FILE + 1]).unwrap();
+        assert_eq!(read("full").unwrap().len(), FILE);
+        assert_eq!(read("long").unwrap_err(), "it is longer than 16384 bytes");
+        assert_eq!(read("none").unwrap_err(), "there is no such file");
+        assert_eq!(read("").unwrap_err(), "it is not a regular file");
+        let pipe = std::ffi::CString::new(folder.join("pipe").to_str().unwrap()).unwrap();
+        // SAFETY: the path is NUL-terminated.
+        assert_eq!(unsafe { libc::mkfifo(pipe.as_ptr(), 0o600) }, 0);
+        assert_eq!(read("pipe").unwrap_err(), "it is not a regular file");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}

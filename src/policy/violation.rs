@@ -1,0 +1,173 @@
+//! From a call in a forked process to its report.
+//!
+//! The order is what matters. First what can be had without any risk: who, when, the Python stack
+//! (read in place), whether a sibling already told this cause; and the report's first line is
+//! written. Then, with an alarm set where the process is to end anyway, the native stack, the
+//! names, the rest.
+
+use core::cell::UnsafeCell;
+use core::ffi::c_int;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use super::Call;
+use crate::lineage::{self, FORKS_GIVEN, Fork, Moment};
+use crate::report::{Action, Kind, Violation, emit};
+use crate::siblings;
+use crate::stack::{native, python};
+use crate::sys::{raw, thread};
+
+/// Seconds for the rest of the report before the process is ended without it.
+const PATIENCE: u32 = 5;
+
+struct Used(UnsafeCell<Moment>);
+
+// SAFETY: written only by the thread that holds `CLAIMED`.
+unsafe impl Sync for Used {}
+
+static USED: Used = Used(UnsafeCell::new(Moment::EMPTY));
+static CLAIMED: AtomicBool = AtomicBool::new(false);
+
+/// Reports the call. Returns when the report is out; a thread that comes while another reports,
+/// under a policy that ends the process, waits for that end.
+pub fn report(call: &Call, action: Action, policy: &str) {
+    let here = thread::current();
+    if here.reporting.replace(1) != 0 {
+        return;
+    }
+    if CLAIMED.swap(true, Ordering::AcqRel) {
+        if matches!(action, Action::Abort(_)) {
+            loop {
+                // SAFETY: waits for a signal; the reporting thread ends the process.
+                unsafe { libc::pause() };
+            }
+        }
+        here.reporting.set(0);
+        return;
+    }
+    // SAFETY: `CLAIMED` is held by this thread.
+    let used = unsafe { &mut *USED.0.get() };
+    tell(used, call, action, policy);
+    CLAIMED.store(false, Ordering::Release);
+    here.reporting.set(0);
+}
+
+fn tell(used: &mut Moment, call: &Call, action: Action, policy: &str) {
+    used.stack.native_len = 0;
+    python::capture(&mut used.stack.python);
+    used.stamp(call.name, call.caller);
+
+    let mut found: [Option<&'static Fork>; FORKS_GIVEN] = [None; FORKS_GIVEN];
+    let count = lineage::forks(&mut found);
+    let unseen = Fork { at: Moment::EMPTY, child: 0 };
+    let mut forks: [&Fork; FORKS_GIVEN] = [&unseen; FORKS_GIVEN];
+    for (place, fork) in forks.iter_mut().zip(found.iter().flatten()) {
+        *place = fork;
+    }
+    let told_by = siblings::told_by(cause(used, call), used.pid);
+
+    emit::first(&violation(used, call, action, policy, &forks[..count], told_by));
+    let ends = matches!(action, Action::Abort(_));
+    let alarm = ends.then(|| Alarm::set(action));
+    if native::is_safe() || ends {
+        native::capture(&mut used.stack);
+    }
+    emit::rest(&violation(used, call, action, policy, &forks[..count], told_by));
+    #[cfg(not(test))]
+    crate::exports::debug::forkguard_violation();
+    drop(alarm);
+}
+
+fn violation<'a>(
+    used: &'a Moment,
+    call: &Call,
+    action: Action,
+    policy: &'a str,
+    forks: &'a [&'a Fork],
+    told_by: Option<i32>,
+) -> Violation<'a> {
+    Violation {
+        action,
+        policy,
+        kind: call.kind,
+        initialised: lineage::initialisation(),
+        initialising: lineage::is_initialising(),
+        context: lineage::has_context(),
+        forks,
+        used,
+        told_by,
+    }
+}
+
+/// What two processes have in common when they die of one cause: the line that used CUDA (FNV-1a).
+fn cause(used: &Moment, call: &Call) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut mix = |bytes: &[u8]| {
+        for &byte in bytes {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    };
+    mix(&[match call.kind {
+        Kind::DriverCall => 1,
+        Kind::TorchRefusal => 2,
+        Kind::XlaCall => 3,
+    }]);
+    for frame in used.stack.python.iter().take(8) {
+        mix(frame.file.as_bytes());
+        mix(&frame.line.to_le_bytes());
+    }
+    if used.stack.python.is_empty() {
+        mix(&call.caller.to_le_bytes());
+    }
+    hash
+}
+
+/// Ends the process if the rest of the report takes too long: something it needs is held by a
+/// thread that does not exist here.
+struct Alarm;
+
+static EXIT_CODE: core::sync::atomic::AtomicI32 = core::sync::atomic::AtomicI32::new(-1);
+
+impl Alarm {
+    fn set(action: Action) -> Self {
+        if let Action::Abort(Some(code)) = action {
+            EXIT_CODE.store(i32::from(code), Ordering::Relaxed);
+        }
+        // SAFETY: a zeroed `sigaction` with a handler of the plain kind; the handler only makes
+        // async-signal-safe calls. The process is about to end: nothing is to be put back.
+        unsafe {
+            let mut act: libc::sigaction = core::mem::zeroed();
+            act.sa_sigaction = on_alarm as *const () as usize;
+            libc::sigaction(libc::SIGALRM, &raw const act, core::ptr::null_mut());
+            let mut only: libc::sigset_t = core::mem::zeroed();
+            libc::sigemptyset(&raw mut only);
+            libc::sigaddset(&raw mut only, libc::SIGALRM);
+            libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const only, core::ptr::null_mut());
+            libc::alarm(PATIENCE);
+        }
+        Self
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        // SAFETY: takes any number.
+        unsafe { libc::alarm(0) };
+    }
+}
+
+extern "C" fn on_alarm(_signal: c_int) {
+    let code = EXIT_CODE.load(Ordering::Relaxed);
+    emit::notice(format_args!(
+        "the rest of this report could not be produced within {PATIENCE} s (a lock is held by a \
+         thread that this forked process does not have); ending pid {}",
+        raw::getpid(),
+    ));
+    if code >= 0 {
+        raw::exit_now(code);
+    }
+    // SAFETY: restores the default, so that the signal ends the process whatever handlers it has.
+    unsafe {
+        libc::signal(libc::SIGABRT, libc::SIG_DFL);
+        libc::abort();
+    }
+}

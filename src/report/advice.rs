@@ -1,0 +1,507 @@
+//! What to do about it: a table from what the stacks show to the framework's own switch.
+//!
+//! Each row says where its knowledge comes from. Rows are tried from the top; of each group the
+//! first that fits is said, so the special ones stand above the general ones. Reads captured
+//! frames only; allocates nothing.
+
+use core::fmt;
+
+use super::frames::{self, Beside, Location, Origin};
+use super::{Violation, native};
+use crate::lineage::Moment;
+use crate::stack::PythonLine;
+
+/// Pieces of advice at most.
+pub const MOST: usize = 3;
+
+/// What a row is about; one row of each group is said, in this order.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Group {
+    /// Keep CUDA from being initialised in the parent.
+    Initialise,
+    /// Make the process otherwise.
+    Fork,
+    /// Keep CUDA out of the child.
+    Use,
+}
+
+/// A condition on what is known. Modules are paths as `torch/cuda`.
+enum Is {
+    /// The parent had no context: it only asked.
+    Asked,
+    /// CUDA was initialised inside this module.
+    Initialised(&'static str),
+    /// … inside this function of it.
+    InitialisedBy(&'static str, &'static str),
+    /// … inside an `import` of somebody else's module, made by the program's own code.
+    Imported,
+    /// … inside an `import` of this module.
+    ImportedFrom(&'static str),
+    /// The fork was made inside this module.
+    Forked(&'static str),
+    /// The forking program is this executable.
+    Program(&'static str),
+    /// The fork was made by the program's own `os.fork()`, not by a library.
+    ForkedItself,
+    /// CUDA was used inside this module.
+    Used(&'static str),
+    /// There was a Python stack at the fork.
+    PythonFork,
+    /// The call in the child came through this library.
+    Through(&'static str),
+}
+
+/// One row. In `say`, `{i}`, `{f}` and `{u}` are the program's lines where CUDA was initialised,
+/// where the fork was, and where CUDA was used; `{m}` is the imported module. A part in square
+/// brackets is left out where one of its names is unknown; elsewhere "the program" stands in.
+struct Row {
+    group: Group,
+    when: &'static [Is],
+    say: &'static str,
+}
+
+const fn row(group: Group, when: &'static [Is], say: &'static str) -> Row {
+    Row { group, when, say }
+}
+
+use Group::{Fork, Initialise, Use};
+use Is::{
+    Asked, ForkedItself, Forked, Imported, ImportedFrom, Initialised, InitialisedBy, Program,
+    PythonFork, Through, Used,
+};
+
+static TABLE: &[Row] = &[
+    // docs.pytorch.org, torch.cuda.is_available: with the variable it does not poison a fork.
+    row(
+        Initialise,
+        &[Asked, InitialisedBy("torch/cuda", "is_available")],
+        "{i} only asks whether CUDA is there: run with PYTORCH_NVML_BASED_CUDA_CHECK=1, or ask \
+         in the worker",
+    ),
+    // pytorch#83973: device_count() poisoned; since it goes through NVML it does not.
+    row(
+        Initialise,
+        &[Asked, InitialisedBy("torch/cuda", "device_count")],
+        "{i} only counts devices, which this PyTorch does through CUDA: count them in the \
+         worker, or upgrade PyTorch, which counts them through NVML",
+    ),
+    row(
+        Initialise,
+        &[Asked, Initialised("torch")],
+        "{i} only asks PyTorch about the GPU: ask in the worker",
+    ),
+    // cudf#4827: the documented way to import RAPIDS without initialising CUDA.
+    row(
+        Initialise,
+        &[ImportedFrom("cudf")],
+        "run with RAPIDS_NO_INITIALIZE=1, so that `import {m}`[ at {i}] does not initialise CUDA",
+    ),
+    row(
+        Initialise,
+        &[ImportedFrom("rmm")],
+        "run with RAPIDS_NO_INITIALIZE=1, so that `import {m}`[ at {i}] does not initialise CUDA",
+    ),
+    row(
+        Initialise,
+        &[ImportedFrom("cuml")],
+        "run with RAPIDS_NO_INITIALIZE=1, so that `import {m}`[ at {i}] does not initialise CUDA",
+    ),
+    row(
+        Initialise,
+        &[ImportedFrom("dask_cudf")],
+        "run with RAPIDS_NO_INITIALIZE=1, so that `import {m}`[ at {i}] does not initialise CUDA",
+    ),
+    // triton#10938, vllm#46996: from 3.8 on Triton asks the driver itself whether it is there;
+    // 3.8's last releases ask torch where torch was imported first (triton#10935).
+    row(
+        Initialise,
+        &[Imported, Initialised("triton")],
+        "[`import {m}` at {i} makes ]Triton look for its driver with cuInit: import torch before \
+         it and run with PYTORCH_NVML_BASED_CUDA_CHECK=1, or import it in the worker",
+    ),
+    row(
+        Initialise,
+        &[Initialised("triton")],
+        "{i} makes Triton look for its driver with cuInit: import torch before it and run with \
+         PYTORCH_NVML_BASED_CUDA_CHECK=1, or compile in the worker",
+    ),
+    // Imports known to reach the driver: transformers, bitsandbytes, xgrammar, torchao, mmcv
+    // (threads of vllm, accelerate#3925, mmcv). One advice serves them all.
+    row(
+        Initialise,
+        &[Imported],
+        "move [`import {m}` from {i}]|[the import at {i}] into the function that the worker runs, \
+         or to after the fork",
+    ),
+    // numba raises "CUDA initialized before forking" (numba.cuda.cudadrv.driver).
+    row(
+        Initialise,
+        &[Asked, Initialised("numba")],
+        "{i} only asks numba about the GPU: call numba.cuda in the worker alone",
+    ),
+    row(
+        Initialise,
+        &[Asked, Initialised("numba_cuda")],
+        "{i} only asks numba about the GPU: call numba.cuda in the worker alone",
+    ),
+    row(
+        Initialise,
+        &[Asked, Initialised("cupy")],
+        "{i} only asks CuPy about the GPU: ask in the worker",
+    ),
+    row(
+        Initialise,
+        &[Asked, Initialised("cupy_backends")],
+        "{i} only asks CuPy about the GPU: ask in the worker",
+    ),
+    // spacy.io, prefer_gpu: it activates the GPU in the process that calls it.
+    row(
+        Initialise,
+        &[Initialised("spacy")],
+        "call spacy.prefer_gpu() in the worker, not[ at {i}] before the fork",
+    ),
+    // PaddleOCR#17144: create the instance in the worker, which must be spawned.
+    row(
+        Initialise,
+        &[Initialised("paddleocr")],
+        "create PaddleOCR in the worker, not[ at {i}] before the fork",
+    ),
+    row(
+        Initialise,
+        &[Initialised("paddle")],
+        "load the Paddle model in the worker, not[ at {i}] before the fork",
+    ),
+    // jax#20734 and jax's own warning at os.fork: its threads do not survive.
+    row(
+        Initialise,
+        &[Initialised("jax")],
+        "{i} starts JAX in the parent: make the first JAX call in the worker",
+    ),
+    row(
+        Initialise,
+        &[Initialised("vllm")],
+        "let vLLM start its workers before anything here touches CUDA[ ({i})]",
+    ),
+    // PyAV: a hardware decoder holds a CUDA context of the process that opened it.
+    row(
+        Initialise,
+        &[Initialised("av")],
+        "open the hardware decoder in the worker, not[ at {i}] before the fork",
+    ),
+    // benoitc/gunicorn settings: preload_app, post_fork; pytorch#68861.
+    row(
+        Fork,
+        &[Forked("gunicorn")],
+        "gunicorn --preload loads the application before it forks: run without --preload, or \
+         move what initialises CUDA[ ({i})] into a post_fork hook",
+    ),
+    // uwsgi-docs, "Preforking VS lazy-apps".
+    row(
+        Fork,
+        &[Program("uwsgi")],
+        "uWSGI loads the application before it forks: set lazy-apps = true",
+    ),
+    // docs.celeryq.dev, concurrency: prefork is the default; solo and threads do not fork.
+    row(
+        Fork,
+        &[Forked("celery")],
+        "start the Celery worker with --pool=solo or --pool=threads, which do not fork",
+    ),
+    row(
+        Fork,
+        &[Forked("billiard")],
+        "start the Celery worker with --pool=solo or --pool=threads, which do not fork",
+    ),
+    // rq docs/workers: Worker forks for each job; SimpleWorker and SpawnWorker do not.
+    row(
+        Fork,
+        &[Forked("rq")],
+        "run RQ's jobs without a fork: rq worker --worker-class rq.SimpleWorker (or \
+         rq.worker.SpawnWorker)",
+    ),
+    // docs.vllm.ai, design/multiprocessing; vllm#6152.
+    row(
+        Fork,
+        &[Forked("vllm")],
+        "run with VLLM_WORKER_MULTIPROC_METHOD=spawn",
+    ),
+    // Airflow's configuration reference, [core] execute_tasks_new_python_interpreter.
+    row(
+        Fork,
+        &[Forked("airflow")],
+        "run with AIRFLOW__CORE__EXECUTE_TASKS_NEW_PYTHON_INTERPRETER=True",
+    ),
+    // accelerate, notebook_launcher: it forks, and refuses when CUDA is initialised.
+    row(
+        Fork,
+        &[Forked("accelerate")],
+        "restart the notebook's kernel and call notebook_launcher[ ({f})] before any cell \
+         touches CUDA",
+    ),
+    // docs.pytorch.org, torch.utils.data: multiprocessing_context.
+    row(
+        Fork,
+        &[Forked("torch/utils/data")],
+        "give the DataLoader[ at {f}] multiprocessing_context=\"spawn\"",
+    ),
+    // huggingface.co/docs/datasets, "Map with GPU": multiprocess, not multiprocessing.
+    row(
+        Fork,
+        &[Forked("datasets")],
+        "for num_proc=…[ at {f}], call multiprocess.set_start_method(\"spawn\") first (the \
+         module is multiprocess, not multiprocessing)",
+    ),
+    row(
+        Fork,
+        &[Forked("torch/multiprocessing")],
+        "start the processes with torch.multiprocessing.get_context(\"spawn\")[ at {f}]",
+    ),
+    // joblib docs, Parallel: loky starts fresh processes.
+    row(
+        Fork,
+        &[Forked("joblib")],
+        "use joblib's loky backend, which starts fresh processes: \
+         Parallel(backend=\"loky\")[ at {f}]",
+    ),
+    row(
+        Fork,
+        &[Forked("ray")],
+        "let Ray start the process: put the work into a @ray.remote(num_gpus=1) task or actor",
+    ),
+    row(
+        Fork,
+        &[Forked("concurrent/futures")],
+        "start the workers with ProcessPoolExecutor(mp_context=\
+         multiprocessing.get_context(\"spawn\"))[ at {f}]",
+    ),
+    // The multiprocess package is a copy of multiprocessing with a context of its own.
+    row(
+        Fork,
+        &[Forked("multiprocess")],
+        "start the workers with multiprocess.get_context(\"spawn\")[ at {f}]",
+    ),
+    row(
+        Fork,
+        &[Forked("multiprocessing")],
+        "start the workers with multiprocessing.get_context(\"spawn\")[ at {f}]",
+    ),
+    row(
+        Fork,
+        &[ForkedItself],
+        "replace the fork[ at {f}] by a fresh process: multiprocessing.get_context(\"spawn\"), or \
+         subprocess",
+    ),
+    row(
+        Fork,
+        &[PythonFork],
+        "make the process[ at {f}] afresh, not by fork: subprocess, or \
+         multiprocessing.get_context(\"spawn\")",
+    ),
+    // A batch can be moved to the GPU by the parent, which may use CUDA.
+    row(
+        Use,
+        &[Forked("torch/utils/data"), Used("torch")],
+        "keep CUDA out of the Dataset[ ({u})]: return CPU tensors and move the batch to the GPU \
+         in the training loop",
+    ),
+    // pytorch notes/multiprocessing: a CUDA tensor is shared by a handle that needs CUDA.
+    row(
+        Use,
+        &[Used("torch/multiprocessing/reductions")],
+        "send CPU tensors through the queue[ ({u})]: to rebuild a CUDA tensor the receiver needs \
+         CUDA",
+    ),
+    row(
+        Use,
+        &[Through("libnvcuvid.so")],
+        "open the decoder[ ({u})] in a process that was not forked after CUDA was initialised",
+    ),
+];
+
+/// Said where no row of a group fits, or to fill up.
+const GENERAL: Row = row(
+    Initialise,
+    &[],
+    "fork first and initialise CUDA afterwards: move what initialises it[ ({i})] to after the \
+     fork[ at {f}], or into the child",
+);
+
+/// One piece of advice, ready to be written.
+#[derive(Clone, Copy)]
+pub struct Item<'a> {
+    say: &'static str,
+    sites: Sites<'a>,
+}
+
+/// The places that advice speaks of.
+#[derive(Clone, Copy)]
+struct Sites<'a> {
+    initialised: Option<PythonLine<'a>>,
+    forked: Option<PythonLine<'a>>,
+    used: Option<PythonLine<'a>>,
+    import: Option<frames::Import<'a>>,
+}
+
+/// The advice for one violation, the most specific of each group.
+pub struct Advice<'a> {
+    items: [Option<Item<'a>>; MOST],
+}
+
+impl<'a> Advice<'a> {
+    /// The pieces, the most useful first.
+    pub fn iter(&self) -> impl Iterator<Item = &Item<'a>> {
+        self.items.iter().flatten()
+    }
+}
+
+/// What to do about `v`.
+pub fn of<'a>(v: &'a Violation<'a>) -> Advice<'a> {
+    let forked = v.forks.last().map(|fork| &fork.at);
+    let import = frames::import(&v.initialised.stack.python);
+    let sites = Sites {
+        initialised: own_line(v.initialised),
+        forked: forked.and_then(own_line),
+        used: own_line(v.used),
+        import,
+    };
+    let mut items = [None; MOST];
+    let mut len = 0;
+    for group in [Initialise, Fork, Use] {
+        let row = TABLE.iter().find(|row| {
+            row.group == group && row.when.iter().all(|is| holds(is, v, forked, &sites))
+        });
+        if let Some(row) = row {
+            items[len] = Some(Item { say: row.say, sites });
+            len += 1;
+        } else if group == Initialise {
+            items[len] = Some(Item { say: GENERAL.say, sites });
+            len += 1;
+        }
+    }
+    Advice { items }
+}
+
+fn own_line(at: &Moment) -> Option<PythonLine<'_>> {
+    frames::fold(&at.stack.python, Beside::Called).filter(|seen| seen.own).map(|seen| seen.line)
+}
+
+fn any_frame(at: &Moment, module: &str) -> bool {
+    at.stack.python.iter().any(|frame| frames::in_module(frame.file, module))
+}
+
+fn holds(is: &Is, v: &Violation<'_>, forked: Option<&Moment>, sites: &Sites<'_>) -> bool {
+    match *is {
+        Is::Asked => !v.context,
+        Is::Initialised(module) => any_frame(v.initialised, module),
+        Is::InitialisedBy(module, function) => v.initialised.stack.python.iter().any(|frame| {
+            frames::in_module(frame.file, module)
+                && frames::last_name(frame.function) == function
+        }),
+        Is::Imported => sites.import.is_some_and(|import| {
+            // A library's own late import cannot be moved; the program's own module can be
+            // changed itself.
+            frames::origin(import.at.file) == Origin::Own
+                && import.file.is_none_or(|file| frames::origin(file) != Origin::Own)
+        }),
+        Is::ImportedFrom(module) => sites
+            .import
+            .and_then(|import| import.file)
+            .is_some_and(|file| frames::in_module(file, module)),
+        Is::Forked(module) => forked.is_some_and(|at| any_frame(at, module)),
+        Is::Program(name) => forked.is_some_and(|at| {
+            at.stack
+                .native()
+                .iter()
+                .filter_map(|&address| native::library(address))
+                .any(|module| module == name)
+        }),
+        Is::ForkedItself => forked.is_some_and(|at| {
+            at.stack
+                .python
+                .iter()
+                .next()
+                .is_some_and(|frame| frames::origin(frame.file) == frames::Origin::Own)
+        }),
+        Is::Used(module) => any_frame(v.used, module),
+        Is::PythonFork => forked.is_some_and(|at| !at.stack.python.is_empty()),
+        Is::Through(library) => v
+            .used
+            .stack
+            .native()
+            .iter()
+            .filter_map(|&address| native::library(address))
+            .any(|module| module.starts_with(library)),
+    }
+}
+
+impl<'a> Item<'a> {
+    /// The text, with paths from `cwd` on.
+    pub fn display(&self, cwd: &'a str) -> impl fmt::Display + '_ {
+        Shown { item: self, cwd }
+    }
+}
+
+struct Shown<'a> {
+    item: &'a Item<'a>,
+    cwd: &'a str,
+}
+
+impl Shown<'_> {
+    fn site(&self, name: u8) -> Option<PythonLine<'_>> {
+        match name {
+            b'i' => self.item.sites.initialised,
+            b'f' => self.item.sites.forked,
+            _ => self.item.sites.used,
+        }
+    }
+
+    fn known(&self, name: u8) -> bool {
+        if name == b'm' { self.module().is_some() } else { self.site(name).is_some() }
+    }
+
+    fn module(&self) -> Option<frames::ModuleName<'_>> {
+        self.item.sites.import.and_then(|import| import.module())
+    }
+
+    /// Writes a part of a row in which brackets no longer occur.
+    fn plain(&self, part: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = part;
+        while let Some(open) = rest.find('{') {
+            f.write_str(&rest[..open])?;
+            let name = rest.as_bytes()[open + 1];
+            match (name, self.site(name), self.module()) {
+                (b'm', _, Some(module)) => write!(f, "{module}")?,
+                (b'm', _, None) => f.write_str("it")?,
+                (_, Some(frame), _) => write!(f, "{}", Location { frame, cwd: self.cwd })?,
+                (_, None, _) => f.write_str("the program")?,
+            }
+            rest = &rest[open + 3..];
+        }
+        f.write_str(rest)
+    }
+
+    fn all_known(&self, part: &str) -> bool {
+        part.match_indices('{').all(|(at, _)| self.known(part.as_bytes()[at + 1]))
+    }
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.item.say;
+        while let Some(open) = rest.find('[') {
+            let Some(close) = rest[open..].find(']').map(|at| open + at) else { break };
+            self.plain(&rest[..open], f)?;
+            let part = &rest[open + 1..close];
+            let after = &rest[close + 1..];
+            // "[a]|[b]": b where a cannot be said.
+            let other = after.strip_prefix("|[").and_then(|after| after.split_once(']'));
+            if self.all_known(part) {
+                self.plain(part, f)?;
+            } else if let Some((other, _)) = other {
+                self.plain(other, f)?;
+            }
+            rest = other.map_or(after, |(_, after)| after);
+        }
+        self.plain(rest, f)
+    }
+}

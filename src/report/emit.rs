@@ -1,0 +1,193 @@
+//! Making a report and sending it off: what the policies call.
+//!
+//! Runs in a forked child in any state. The large buffers are static, because reports are also
+//! made on alternate signal stacks and small threads; one thread at a time has them, and
+//! another one that comes meanwhile waits for nothing and uses a short form.
+
+use core::cell::UnsafeCell;
+use core::fmt;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use super::buffer::Buffer;
+use super::scene::{Room, Scene};
+use super::sink::{self, Target};
+use super::{Violation, json, text};
+use crate::config::{self, Config};
+use crate::lineage::Moment;
+use crate::sys::raw::{self, ErrnoGuard};
+
+/// Bytes of the longest text.
+const TEXT: usize = 16 * 1024;
+/// Bytes of the longest event.
+const EVENT: usize = 128 * 1024;
+/// Bytes of one line of text.
+const LINE: usize = 512;
+
+/// The static buffers.
+struct Bench {
+    /// Who has them: pid and thread, or 0.
+    owner: AtomicU64,
+    room: UnsafeCell<Tools>,
+}
+
+struct Tools {
+    text: [u8; TEXT],
+    event: [u8; EVENT],
+    scene: Room,
+}
+
+// SAFETY: `room` is touched only through a `Claim`, of which there is one at a time.
+unsafe impl Sync for Bench {}
+
+static BENCH: Bench = Bench {
+    owner: AtomicU64::new(0),
+    room: UnsafeCell::new(Tools { text: [0; TEXT], event: [0; EVENT], scene: Room::EMPTY }),
+};
+
+/// The right to use the static buffers, given back when dropped.
+struct Claim;
+
+impl Claim {
+    /// The buffers, unless another thread of this very process has them.
+    fn take() -> Option<Self> {
+        let me = u64::from(raw::getpid() as u32) << 32 | u64::from(raw::gettid() as u32);
+        let owner = BENCH.owner.load(Ordering::Relaxed);
+        // Somebody of another process: a thread of the parent that was reporting when this
+        // process was forked. It does not exist here and will never give them back.
+        let stale = owner >> 32 != me >> 32;
+        if owner != 0 && !stale {
+            return None;
+        }
+        BENCH
+            .owner
+            .compare_exchange(owner, me, Ordering::Acquire, Ordering::Relaxed)
+            .ok()
+            .map(|_| Claim)
+    }
+
+    fn tools(&mut self) -> &mut Tools {
+        // SAFETY: whoever holds the one claim is alone; the borrow ends before it is dropped.
+        unsafe { &mut *BENCH.room.get() }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        BENCH.owner.store(0, Ordering::Release);
+    }
+}
+
+/// Whether text goes to stderr: not where it was asked to carry events.
+fn speaks(config: &Config) -> bool {
+    config.report() != Some(Target::Stderr)
+}
+
+fn colour(config: &Config) -> bool {
+    config.colour && sink::stderr_is_terminal()
+}
+
+/// Formats up to one line on the stack and writes it to stderr.
+fn line(make: impl FnOnce(&mut Buffer<'_>)) {
+    let mut room = [0; LINE];
+    let mut out = Buffer::new(&mut room);
+    make(&mut out);
+    sink::to_stderr(out.finish());
+}
+
+/// Writes the first line of a violation's report, before anything is looked at that could go
+/// wrong. Where a sibling already told it, the line is the whole text.
+pub fn first(v: &Violation<'_>) {
+    let config = config::get();
+    if !speaks(config) || v.told_by.is_some() {
+        return;
+    }
+    let _errno = ErrnoGuard::new();
+    let scene = Scene { colour: colour(config), ..Scene::UNKNOWN };
+    line(|out| text::first_line(out, v, &scene));
+}
+
+/// Writes the rest of a violation's report, and its event.
+pub fn rest(v: &Violation<'_>) {
+    let config = config::get();
+    let _errno = ErrnoGuard::new();
+    if let Some(mut claim) = Claim::take() {
+        let tools = claim.tools();
+        let scene = Scene::ask(&mut tools.scene, colour(config));
+        if speaks(config) {
+            let mut out = Buffer::new(&mut tools.text);
+            if v.told_by.is_some() {
+                text::told(&mut out, v, &scene);
+            } else {
+                text::rest(&mut out, v, &scene);
+            }
+            sink::to_stderr(out.finish());
+        }
+        if let Some(target) = config.report() {
+            let mut out = Buffer::new(&mut tools.event);
+            json::violation(&mut out, v, &scene);
+            sink::event(target, out.finish());
+        }
+    } else {
+        if speaks(config) {
+            line(|out| {
+                if v.told_by.is_some() {
+                    text::told(out, v, &Scene::UNKNOWN);
+                } else {
+                    text::short(out, v);
+                }
+            });
+        }
+        if let Some(target) = config.report() {
+            let mut room = [0; 3072];
+            let mut out = Buffer::new(&mut room);
+            json::violation_short(&mut out, v, &Scene::UNKNOWN);
+            sink::event(target, out.finish());
+        }
+    }
+}
+
+/// Tells of the first initialisation: the event where events are asked for, the line where
+/// `FORKGUARD_VERBOSE` asks for it.
+pub fn initialised(at: &Moment) {
+    let config = config::get();
+    let said = config.verbose >= 1;
+    // On stderr, silence is the rule; a file that was asked for is told everything.
+    let event = config.report().filter(|target| said || *target != Target::Stderr);
+    let said = said && speaks(config);
+    if !said && event.is_none() {
+        return;
+    }
+    let _errno = ErrnoGuard::new();
+    if let Some(mut claim) = Claim::take() {
+        let tools = claim.tools();
+        let scene = Scene::ask(&mut tools.scene, colour(config));
+        if said {
+            let mut out = Buffer::new(&mut tools.text);
+            text::initialised(&mut out, at, &scene);
+            sink::to_stderr(out.finish());
+        }
+        if let Some(target) = event {
+            let mut out = Buffer::new(&mut tools.event);
+            json::initialised(&mut out, at, config.policy().name(), &scene);
+            sink::event(target, out.finish());
+        }
+    } else if said {
+        line(|out| text::initialised(out, at, &Scene::UNKNOWN));
+    }
+}
+
+/// Tells of the first use of a driver function in this process, for `FORKGUARD_VERBOSE=2`.
+pub fn first_use(function: &str, caller: usize) {
+    let config = config::get();
+    if config.verbose < 2 || !speaks(config) {
+        return;
+    }
+    let _errno = ErrnoGuard::new();
+    line(|out| text::first_use(out, raw::getpid(), function, caller));
+}
+
+/// Says one thing that the user should know and that is no violation, on stderr.
+pub fn notice(message: fmt::Arguments<'_>) {
+    let _errno = ErrnoGuard::new();
+    line(|out| out.put(format_args!("forkguard: {message}\n")));
+}

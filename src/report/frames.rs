@@ -1,0 +1,264 @@
+//! Folding a Python stack to what its reader can change: the program's own line, the library
+//! frame that it led to, and the `import` that it happened in.
+//!
+//! Reads captured frames only; allocates nothing.
+
+use core::fmt;
+
+use crate::stack::{PythonFrames, PythonLine};
+
+/// Whose code a file is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// The program's own.
+    Own,
+    /// An installed package.
+    Package,
+    /// Python's standard library.
+    Standard,
+    /// `bin/gunicorn` and its like: a script that only calls a package.
+    Launcher,
+    /// Generated code (`<frozen …>`, `<attrs generated init …>`).
+    Generated,
+}
+
+/// Whose code `file` is, by its path alone.
+pub fn origin(file: &str) -> Origin {
+    if file.starts_with('<') {
+        // What a person typed or passed with -c is the program.
+        const TYPED: [&str; 6] =
+            ["<string>", "<stdin", "<console>", "<ipython-input", "<python-input", "<cell"];
+        return if TYPED.iter().any(|typed| file.starts_with(typed)) {
+            Origin::Own
+        } else {
+            Origin::Generated
+        };
+    }
+    if installed(file).is_some() {
+        return Origin::Package;
+    }
+    if standard(file).is_some() {
+        return Origin::Standard;
+    }
+    let mut parts = file.rsplit('/');
+    let name = parts.next().unwrap_or_default();
+    if parts.next() == Some("bin") && !name.contains('.') {
+        return Origin::Launcher;
+    }
+    Origin::Own
+}
+
+/// `torch/cuda/__init__.py` of `…/site-packages/torch/cuda/__init__.py`.
+fn installed(file: &str) -> Option<&str> {
+    ["site-packages/", "dist-packages/"].into_iter().find_map(|folder| {
+        let at = file.rfind(folder)?;
+        (at == 0 || file.as_bytes()[at - 1] == b'/').then(|| &file[at + folder.len()..])
+    })
+}
+
+/// `multiprocessing/pool.py` of `…/lib/python3.12/multiprocessing/pool.py`.
+fn standard(file: &str) -> Option<&str> {
+    ["lib/python3.", "lib64/python3."].into_iter().find_map(|folder| {
+        let at = file.find(folder)?;
+        if at > 0 && file.as_bytes()[at - 1] != b'/' {
+            return None;
+        }
+        let rest = &file[at + folder.len()..];
+        let version = rest.find('/')?;
+        rest[..version]
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric())
+            .then(|| &rest[version + 1..])
+    })
+}
+
+/// The path as a report shows it: a library's from its package on, the program's from `cwd` on.
+pub fn tidy<'a>(file: &'a str, cwd: &str) -> &'a str {
+    if file.starts_with('<') {
+        return file;
+    }
+    if let Some(short) = installed(file).or_else(|| standard(file)) {
+        return short;
+    }
+    let file = file.strip_prefix("./").unwrap_or(file);
+    if cwd.len() > 1
+        && let Some(rest) = file.strip_prefix(cwd)
+        && let Some(rest) = rest.strip_prefix('/')
+    {
+        return rest;
+    }
+    file
+}
+
+/// A frame's place as a report shows it: `app.py:12`.
+#[derive(Clone, Copy)]
+pub struct Location<'a> {
+    /// The frame.
+    pub frame: PythonLine<'a>,
+    /// The process's working directory; empty where it is unknown.
+    pub cwd: &'a str,
+}
+
+impl fmt::Display for Location<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(tidy(self.frame.file, self.cwd))?;
+        if self.frame.line > 0 {
+            write!(f, ":{}", self.frame.line)?;
+        }
+        Ok(())
+    }
+}
+
+/// Which library frame stands beside the program's own line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Beside {
+    /// The one that the line called into.
+    Called,
+    /// The innermost: where it really happened.
+    Innermost,
+}
+
+/// A stack in one line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Folded<'a> {
+    /// The program's own innermost frame; where there is none, the innermost of a package.
+    pub line: PythonLine<'a>,
+    /// Whether `line` is the program's own.
+    pub own: bool,
+    /// The library frame that matters, where it is another one.
+    pub library: Option<PythonLine<'a>>,
+}
+
+/// Folds a stack; `None` where it has no frame.
+pub fn fold(frames: &PythonFrames, beside: Beside) -> Option<Folded<'_>> {
+    let mut innermost = None;
+    let mut called = None;
+    let mut package = None;
+    for frame in frames.iter() {
+        if starts_forked_child(&frame) && innermost.is_some() {
+            // Everything further out is the parent's, as it stood when it forked.
+            break;
+        }
+        match origin(frame.file) {
+            Origin::Own => {
+                let library = if beside == Beside::Called { called } else { innermost };
+                return Some(Folded { line: frame, own: true, library });
+            }
+            Origin::Generated => {}
+            kind => {
+                if import_machinery(&frame) {
+                    continue;
+                }
+                innermost = innermost.or(Some(frame));
+                if kind == Origin::Package {
+                    package = package.or(Some(frame));
+                }
+                called = Some(frame);
+            }
+        }
+    }
+    let innermost = innermost.or_else(|| frames.iter().next())?;
+    let line = package.unwrap_or(innermost);
+    Some(Folded { line, own: false, library: (line != innermost).then_some(innermost) })
+}
+
+/// The frame in which `multiprocessing` runs a forked child's work.
+fn starts_forked_child(frame: &PythonLine<'_>) -> bool {
+    last_name(frame.function) == "_bootstrap" && frame.file.ends_with("/process.py")
+}
+
+/// `is_available` of `Device.is_available`: interpreters before 3.11 know only that part.
+pub fn last_name(function: &str) -> &str {
+    function.rsplit('.').next().unwrap_or(function)
+}
+
+/// Whether `file` is in the package or module `module`, given as a path (`torch/cuda`).
+pub fn in_module(file: &str, module: &str) -> bool {
+    let Some(path) = installed(file).or_else(|| standard(file)) else {
+        return false;
+    };
+    path.strip_prefix(module).is_some_and(|rest| rest.starts_with(['/', '.']))
+}
+
+/// An `import` statement inside which something happened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Import<'a> {
+    /// Where the statement is.
+    pub at: PythonLine<'a>,
+    /// The imported module's file; `None` for an extension module, which has no frame.
+    pub file: Option<&'a str>,
+}
+
+impl<'a> Import<'a> {
+    /// The module's name, where it can be told from its file.
+    pub fn module(&self) -> Option<ModuleName<'a>> {
+        self.file.map(ModuleName)
+    }
+}
+
+/// A module's name, derived from its file.
+#[derive(Clone, Copy)]
+pub struct ModuleName<'a>(&'a str);
+
+impl fmt::Display for ModuleName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = self.0;
+        let library = installed(file).or_else(|| standard(file));
+        let path = library.unwrap_or(file);
+        let path = path.strip_suffix(".py").unwrap_or(path);
+        let path = path.strip_suffix("/__init__").unwrap_or(path);
+        // Where the program's own packages begin is not known: its last part is right.
+        let path =
+            if library.is_some() { path } else { path.rsplit('/').next().unwrap_or(path) };
+        for (i, part) in path.split('/').enumerate() {
+            if i > 0 {
+                f.write_str(".")?;
+            }
+            f.write_str(part)?;
+        }
+        Ok(())
+    }
+}
+
+fn import_machinery(frame: &PythonLine<'_>) -> bool {
+    frame.file.starts_with("<frozen importlib")
+        || standard(frame.file).is_some_and(|path| path.starts_with("importlib/"))
+}
+
+/// The `import` inside which this stack's innermost frame ran: the one that the program's own
+/// code made, or failing that the outermost one that a library made on the way.
+pub fn import(frames: &PythonFrames) -> Option<Import<'_>> {
+    let own = frames.iter().position(|frame| origin(frame.file) == Origin::Own);
+    let start = own.unwrap_or(frames.len().saturating_sub(1));
+    let own_frame = frames.iter().nth(start)?;
+
+    // Inwards from the program's line: what did it import?
+    let mut importer = own_frame;
+    let mut importing = false;
+    for frame in frames.iter().rev().skip(frames.len() - 1 - start) {
+        if import_machinery(&frame) {
+            importing = true;
+        } else {
+            if importing && frame.function == "<module>" {
+                return Some(Import { at: importer, file: Some(frame.file) });
+            }
+            importing = false;
+            importer = frame;
+        }
+    }
+    if importing {
+        return Some(Import { at: importer, file: None });
+    }
+
+    // Outwards: is the program's line itself at the top level of a module that it imported?
+    own?;
+    if own_frame.function != "<module>" {
+        return None;
+    }
+    let mut outer = frames.iter().skip(start + 1);
+    if !import_machinery(&outer.next()?) {
+        return None;
+    }
+    let at = outer.find(|frame| !import_machinery(frame))?;
+    (origin(at.file) == Origin::Own).then_some(Import { at, file: Some(own_frame.file) })
+}

@@ -1,0 +1,396 @@
+//! The report as a machine reads it: one JSON object a line, in the form that README promises.
+//!
+//! Formats into a [`Buffer`]; allocates nothing. An event that is too long for its buffer is
+//! made again with fewer frames, so that what is written is always whole.
+
+use core::fmt::{self, Write};
+
+use super::buffer::Buffer;
+use super::frames;
+use super::native;
+use super::scene::Scene;
+use super::{Action, Kind, Violation, advice};
+use crate::lineage::{Fork, Moment};
+use crate::stack::{NATIVE_FRAMES, PYTHON_FRAMES};
+
+/// The version of the events' form.
+const SCHEMA: u32 = 1;
+
+/// How much of a stack an event takes.
+#[derive(Clone, Copy)]
+struct Limit {
+    /// Frames of one kind of one stack: half from each end.
+    frames: usize,
+    /// Bytes of one string.
+    text: usize,
+}
+
+/// Tried in turn until the event fits.
+const LIMITS: [Limit; 5] = [
+    Limit { frames: usize::MAX, text: 4096 },
+    Limit { frames: 24, text: 1024 },
+    Limit { frames: 8, text: 256 },
+    Limit { frames: 2, text: 128 },
+    Limit { frames: 0, text: 64 },
+];
+
+/// What an event tells, besides who tells it.
+struct Event<'a> {
+    name: &'static str,
+    policy: &'a str,
+    /// When and where it happened: its process, its time, its function.
+    here: &'a Moment,
+    initialised: &'a Moment,
+    context: bool,
+    violation: Option<&'a Violation<'a>>,
+}
+
+/// A violation, as one line. Nothing is written where even its shortest form does not fit.
+pub fn violation(out: &mut Buffer<'_>, v: &Violation<'_>, scene: &Scene<'_>) {
+    let event = Event {
+        name: "violation",
+        policy: v.policy,
+        here: v.used,
+        initialised: v.initialised,
+        context: v.context,
+        violation: Some(v),
+    };
+    fit(out, &event, scene, &LIMITS);
+}
+
+/// A violation without any stack: for where memory is scarce.
+pub fn violation_short(out: &mut Buffer<'_>, v: &Violation<'_>, scene: &Scene<'_>) {
+    let event = Event {
+        name: "violation",
+        policy: v.policy,
+        here: v.used,
+        initialised: v.initialised,
+        context: v.context,
+        violation: Some(v),
+    };
+    fit(out, &event, scene, &LIMITS[LIMITS.len() - 1..]);
+}
+
+/// The first initialisation, as one line.
+pub fn initialised(out: &mut Buffer<'_>, at: &Moment, policy: &str, scene: &Scene<'_>) {
+    let event = Event {
+        name: "initialised",
+        policy,
+        here: at,
+        initialised: at,
+        context: false,
+        violation: None,
+    };
+    fit(out, &event, scene, &LIMITS);
+}
+
+fn fit(out: &mut Buffer<'_>, event: &Event<'_>, scene: &Scene<'_>, limits: &[Limit]) {
+    let start = out.len();
+    for limit in limits {
+        let mut object = Writer { out, limit: *limit, exe: scene.exe, first: true };
+        object.event(event, scene);
+        out.put_str("\n");
+        if !out.is_cut() {
+            return;
+        }
+        out.truncate(start);
+    }
+}
+
+/// Writes the members of objects and the items of arrays, with their commas.
+struct Writer<'b, 'a> {
+    out: &'b mut Buffer<'a>,
+    limit: Limit,
+    /// The executable's path: the loader gives it none.
+    exe: &'b str,
+    /// Nothing has been written in this object or array yet.
+    first: bool,
+}
+
+impl Writer<'_, '_> {
+    fn open(&mut self, bracket: &str) {
+        self.out.put_str(bracket);
+        self.first = true;
+    }
+
+    fn close(&mut self, bracket: &str) {
+        self.out.put_str(bracket);
+        self.first = false;
+    }
+
+    /// The comma before an item, where one is due.
+    fn item(&mut self) {
+        if !self.first {
+            self.out.put_str(",");
+        }
+        self.first = false;
+    }
+
+    fn name(&mut self, name: &str) {
+        self.item();
+        self.out.put(format_args!("\"{name}\":"));
+    }
+
+    fn raw(&mut self, name: &str, value: fmt::Arguments<'_>) {
+        self.name(name);
+        self.out.put(value);
+    }
+
+    fn string(&mut self, name: &str, value: &str) {
+        self.name(name);
+        self.quoted(format_args!("{value}"));
+    }
+
+    fn optional(&mut self, name: &str, value: Option<&str>) {
+        match value {
+            Some(value) => self.string(name, value),
+            None => self.raw(name, format_args!("null")),
+        }
+    }
+
+    fn quoted(&mut self, value: fmt::Arguments<'_>) {
+        self.out.put_str("\"");
+        let mut escape = Escape { out: self.out, left: self.limit.text };
+        let _ = escape.write_fmt(value);
+        self.out.put_str("\"");
+    }
+
+    fn event(&mut self, event: &Event<'_>, scene: &Scene<'_>) {
+        let here = event.here;
+        self.open("{");
+        self.raw("schema", format_args!("{SCHEMA}"));
+        self.string("event", event.name);
+        self.name("time");
+        self.quoted(format_args!("{}", Rfc3339(here.unix_ns)));
+        self.raw("pid", format_args!("{}", here.pid));
+        self.raw("ppid", format_args!("{}", scene.ppid));
+        self.string("exe", scene.exe);
+        self.string("argv0", scene.argv0);
+        self.string("policy", event.policy);
+        self.string("function", here.function());
+        self.optional("library", native::library(here.caller));
+        if let Some(v) = event.violation {
+            self.string("action", match v.action {
+                Action::Abort(None) => "abort",
+                Action::Abort(Some(_)) => "exit",
+                Action::Warn => "warn",
+            });
+            if let Action::Abort(Some(code)) = v.action {
+                self.raw("exit_code", format_args!("{code}"));
+            }
+            self.string("kind", match v.kind {
+                Kind::DriverCall => "driver-call",
+                Kind::TorchRefusal => "torch-refusal",
+                Kind::XlaCall => "xla-call",
+            });
+            self.raw("context", format_args!("{}", event.context));
+            self.raw("initialising", format_args!("{}", v.initialising));
+            match v.told_by {
+                Some(pid) => self.raw("told_by", format_args!("{pid}")),
+                None => self.raw("told_by", format_args!("null")),
+            }
+        }
+        self.moment("initialised", event.initialised);
+        if let Some(v) = event.violation {
+            // The fork that made this process; the chain follows.
+            match v.forks.last() {
+                Some(fork) => {
+                    self.name("forked");
+                    self.fork(fork);
+                }
+                None => self.raw("forked", format_args!("null")),
+            }
+            self.name("forks");
+            self.open("[");
+            for fork in v.forks {
+                self.item();
+                self.fork(fork);
+            }
+            self.close("]");
+            self.moment("used", v.used);
+        } else {
+            self.raw("forked", format_args!("null"));
+            self.raw("forks", format_args!("[]"));
+            self.raw("used", format_args!("null"));
+        }
+        self.name("advice");
+        self.open("[");
+        if let Some(v) = event.violation {
+            for item in advice::of(v).iter() {
+                self.item();
+                self.quoted(format_args!("{}", item.display(scene.cwd)));
+            }
+        }
+        self.close("]");
+        self.close("}");
+    }
+
+    fn moment(&mut self, name: &str, at: &Moment) {
+        self.name(name);
+        self.open("{");
+        self.where_and_when(at);
+        self.close("}");
+    }
+
+    fn fork(&mut self, fork: &Fork) {
+        self.open("{");
+        match fork.child {
+            0 => self.raw("child", format_args!("null")),
+            child => self.raw("child", format_args!("{child}")),
+        }
+        self.where_and_when(&fork.at);
+        self.close("}");
+    }
+
+    fn where_and_when(&mut self, at: &Moment) {
+        self.raw("pid", format_args!("{}", at.pid));
+        self.raw("tid", format_args!("{}", at.tid));
+        self.string("thread", at.thread());
+        self.name("time");
+        self.quoted(format_args!("{}", Rfc3339(at.unix_ns)));
+        self.string("function", at.function());
+        self.optional("library", native::library(at.caller));
+        self.python(at);
+        self.native(at);
+    }
+
+    fn python(&mut self, at: &Moment) {
+        let frames = &at.stack.python;
+        let len = frames.len().min(PYTHON_FRAMES);
+        let (before, gap) = frames.omitted();
+        let mut omitted = before;
+        self.name("python");
+        self.open("[");
+        for (outer, frame) in frames.iter().rev().enumerate() {
+            let i = len - 1 - outer;
+            if self.left_out(i, len) {
+                omitted += 1;
+                continue;
+            }
+            self.item();
+            self.open("{");
+            self.string("file", frame.file);
+            self.raw("line", format_args!("{}", frame.line));
+            self.string("function", frame.function);
+            // Which is the program's own, so that readers need not know the rules.
+            self.raw("own", format_args!("{}", frames::origin(frame.file) == frames::Origin::Own));
+            self.close("}");
+        }
+        self.close("]");
+        if omitted > 0 {
+            self.raw("python_omitted", format_args!("{omitted}"));
+            if before > 0 && self.limit.frames >= len {
+                // Counted from the outermost, as the array is.
+                self.raw("python_omitted_at", format_args!("{}", len.saturating_sub(gap)));
+            }
+        }
+    }
+
+    fn native(&mut self, at: &Moment) {
+        let frames = at.stack.native();
+        let len = frames.len().min(NATIVE_FRAMES);
+        let mut omitted = 0;
+        self.name("native");
+        self.open("[");
+        for (i, &address) in frames.iter().enumerate().rev() {
+            if self.left_out(i, len) {
+                omitted += 1;
+                continue;
+            }
+            self.item();
+            self.open("{");
+            match native::locate(address) {
+                Some(located) => {
+                    let path = if located.path.is_empty() { self.exe } else { located.path };
+                    self.string("module", path);
+                    self.raw("offset", format_args!("{}", located.offset + 1));
+                    self.optional("symbol", located.symbol);
+                }
+                None => {
+                    self.raw("module", format_args!("null"));
+                    self.raw("offset", format_args!("{address}"));
+                    self.raw("symbol", format_args!("null"));
+                }
+            }
+            self.close("}");
+        }
+        self.close("]");
+        if omitted > 0 {
+            self.raw("native_omitted", format_args!("{omitted}"));
+        }
+    }
+
+    /// Whether frame `i` of `len` falls into the middle that the limit leaves out.
+    fn left_out(&self, i: usize, len: usize) -> bool {
+        let keep = self.limit.frames;
+        len > keep && i >= keep.div_ceil(2) && len - i > keep / 2
+    }
+}
+
+/// Escapes what is written through it; what is longer than `left` bytes ends with an ellipsis.
+struct Escape<'b, 'a> {
+    out: &'b mut Buffer<'a>,
+    left: usize,
+}
+
+impl fmt::Write for Escape<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for c in text.chars() {
+            if self.left == 0 {
+                return Ok(());
+            }
+            if c.len_utf8() > self.left {
+                self.left = 0;
+                self.out.put_str("…");
+                return Ok(());
+            }
+            self.left -= c.len_utf8();
+            match c {
+                '"' => self.out.put_str("\\\""),
+                '\\' => self.out.put_str("\\\\"),
+                '\n' => self.out.put_str("\\n"),
+                '\r' => self.out.put_str("\\r"),
+                '\t' => self.out.put_str("\\t"),
+                // DEL is legal in JSON, but no friend of terminals.
+                c if u32::from(c) < 0x20 || c == '\x7f' => {
+                    self.out.put(format_args!("\\u{:04x}", u32::from(c)));
+                }
+                c => {
+                    let mut utf8 = [0; 4];
+                    self.out.put_str(c.encode_utf8(&mut utf8));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A time since the epoch as RFC 3339 in UTC, with milliseconds.
+struct Rfc3339(u64);
+
+impl fmt::Display for Rfc3339 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0 / 1_000_000_000;
+        let ms = self.0 / 1_000_000 % 1000;
+        let (year, month, day) = civil(seconds / 86_400);
+        let (hour, minute, second) =
+            (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
+    }
+}
+
+/// Year, month and day of a day since the epoch. Years begin in March here, so that the leap
+/// day comes last; 400 years always have the same number of days.
+fn civil(days: u64) -> (u64, u64, u64) {
+    const ERA: u64 = 146_097;
+    // Days from 0000-03-01 to 1970-01-01.
+    let days = days + 719_468;
+    let (era, day) = (days / ERA, days % ERA);
+    let year = (day - day / 1460 + day / 36_524 - day / (ERA - 1)) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day_of_month = day - (153 * month + 2) / 5 + 1;
+    let january = month >= 10;
+    let month = if january { month - 9 } else { month + 3 };
+    (era * 400 + year + u64::from(january), month, day_of_month)
+}

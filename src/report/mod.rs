@@ -1,0 +1,59 @@
+//! The report: what it says ([`Violation`]), as text, as JSON, and where it goes.
+//!
+//! Everything here runs in a forked child that may hold any lock for ever: it formats into fixed
+//! buffers and writes with `write(2)`. No allocation, no lock, no loader.
+
+pub mod advice;
+pub mod buffer;
+pub mod emit;
+pub mod frames;
+pub mod json;
+pub mod native;
+pub mod scene;
+pub mod sink;
+pub mod text;
+
+use crate::lineage::{Fork, Moment};
+
+/// What forkguard does about a violation, for the report's first line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// The process is about to end: by `SIGABRT`, or with this exit code.
+    Abort(Option<u8>),
+    /// The call goes on and fails as it would.
+    Warn,
+}
+
+/// How the child touched CUDA.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// A call of the driver, which the driver refuses with `CUDA_ERROR_NOT_INITIALIZED`.
+    DriverCall,
+    /// PyTorch's own check, which raises before any driver call.
+    TorchRefusal,
+    /// A call of XLA's plugin, whose threads do not exist in the child: it would hang.
+    XlaCall,
+}
+
+/// CUDA used in a forked process: everything a report says.
+pub struct Violation<'a> {
+    /// What is done about it.
+    pub action: Action,
+    /// The policy's name as the user wrote it (`abort`, `warn`).
+    pub policy: &'a str,
+    /// How CUDA was touched.
+    pub kind: Kind,
+    /// Where the driver was initialised. `None` never happens in a report of a violation.
+    pub initialised: &'a Moment,
+    /// `cuInit` had not yet returned when the fork was made.
+    pub initialising: bool,
+    /// A context was created before the fork: the parent used CUDA, it did not only ask.
+    pub context: bool,
+    /// The forks from there to here, oldest first. Empty when the fork was not seen (a raw
+    /// `clone`).
+    pub forks: &'a [&'a Fork],
+    /// Where it was used here: the call being refused.
+    pub used: &'a Moment,
+    /// The process that already told this very cause in full, if a sibling did.
+    pub told_by: Option<i32>,
+}

@@ -1,0 +1,79 @@
+//! Native frames by name: the module, the offset in it, and the symbol where it is known.
+//!
+//! Looks addresses up in the module table that was made while the process was well; reads no
+//! file and asks no loader.
+
+use core::fmt;
+
+use super::scene;
+use crate::sys::modules::{self, Located};
+
+/// Where the instruction before a return address is.
+///
+/// The return address itself may already belong to the next function, when the call was the
+/// last instruction of its own.
+pub fn locate(return_address: usize) -> Option<Located<'static>> {
+    modules::locate(return_address.checked_sub(1)?)
+}
+
+/// The file name of a path.
+pub fn basename(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// The file name of a module; the loader gives the program itself no path.
+fn file_name(path: &'static str) -> &'static str {
+    basename(if path.is_empty() { scene::argv0() } else { path })
+}
+
+/// The library through which a call came (or the program), by its file name.
+pub fn library(caller: usize) -> Option<&'static str> {
+    let located = modules::locate_module(caller.checked_sub(1)?)?;
+    Some(file_name(located.path)).filter(|name| !name.is_empty())
+}
+
+/// Whether a file name is a shared library's, not a program's.
+pub fn is_shared(name: &str) -> bool {
+    name.contains(".so") || name.starts_with("linux-vdso")
+}
+
+/// Whether frames of this module say nothing about the program: the driver and forkguard.
+pub fn is_noise(name: &str) -> bool {
+    ["libforkguard", "libcuda.so", "libnvcuvid.so", "linux-vdso"]
+        .iter()
+        .any(|noise| name.starts_with(noise))
+}
+
+/// One frame as the text shows it: `app+0x11a9  main`.
+pub struct Frame {
+    /// The return address.
+    pub address: usize,
+    /// Where it is, when that is known.
+    pub located: Option<Located<'static>>,
+}
+
+impl Frame {
+    /// Names a return address.
+    pub fn new(address: usize) -> Self {
+        Self { address, located: locate(address) }
+    }
+
+    /// The module's file name; empty where it is unknown.
+    pub fn module(&self) -> &'static str {
+        self.located.as_ref().map_or("", |located| file_name(located.path))
+    }
+}
+
+impl fmt::Display for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(located) = &self.located else {
+            return write!(f, "{:#x}", self.address);
+        };
+        // Addresses are printed as debuggers and addr2line count them: the return address.
+        write!(f, "{}+{:#x}", file_name(located.path), located.offset + 1)?;
+        if let Some(symbol) = located.symbol {
+            write!(f, "  {symbol}")?;
+        }
+        Ok(())
+    }
+}
