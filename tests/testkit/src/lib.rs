@@ -35,6 +35,29 @@ pub fn client(name: &str) -> PathBuf {
     path
 }
 
+/// The path of a Python client.
+pub fn script(name: &str) -> PathBuf {
+    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../clients")).join(name);
+    path.canonicalize()
+        .unwrap_or_else(|error| panic!("no script is called {name}: {error}"))
+}
+
+/// The number of the one line of a Python client that ends with this mark, a comment.
+pub fn marked_line(name: &str, mark: &str) -> usize {
+    let text = std::fs::read_to_string(script(name)).expect("the script can be read");
+    let mut lines = (1..)
+        .zip(text.lines())
+        .filter(|(_, line)| line.ends_with(mark));
+    let (number, _) = lines
+        .next()
+        .unwrap_or_else(|| panic!("no line of {name} is marked {mark}"));
+    assert!(
+        lines.next().is_none(),
+        "two lines of {name} are marked {mark}"
+    );
+    number
+}
+
 /// The `libforkguard.so` under test: what `FORKGUARD_LIB` names, else the newest one that cargo built beside the
 /// running test.
 /// Panics when there is none: a missing preload is only a warning of the loader, and every test of silence would pass.

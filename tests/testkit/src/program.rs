@@ -203,9 +203,12 @@ impl Program {
     }
 }
 
-/// The Python that runs the tests' Python clients: `FORKGUARD_TEST_PYTHON`, else `python3`.
-pub fn python() -> Program {
-    Program::at(env::var_os("FORKGUARD_TEST_PYTHON").unwrap_or_else(|| "python3".into()))
+/// A Python client, by the interpreter that `FORKGUARD_TEST_PYTHON` names, else `python3`.
+pub fn python(script: &str) -> Program {
+    let interpreter = env::var_os("FORKGUARD_TEST_PYTHON").unwrap_or_else(|| "python3".into());
+    Program::at(interpreter)
+        .arg("-B")
+        .arg(crate::script(script))
 }
 
 type Collected = Arc<Mutex<Vec<u8>>>;
