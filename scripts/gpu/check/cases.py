@@ -138,6 +138,9 @@ USERS = [
     violation("user: Applio preprocessing (shape)", "user_applio_shape.py", needs=TORCH,
               bare=(REFUSED,), elsewhere={"initialised": "user_applio_config.py"},
               advice="user_applio_config", text="`import user_applio_config`"),
+    *[silent(f"user: LitServe itself, {how}", "user_litserve.py", (how,), needs=("torch", "litserve"),
+             bare=(r"^answer: .*\[2\.0, 4\.0, 6\.0, 8\.0\], 'device': 'cuda'", "^server ended$"))
+      for how in ("clean", "asked")],
     silent("user: LitServe, clean (shape)", "user_litserve_shape.py", ("clean",), needs=TORCH,
            bare=(r"^8\.0$", ENDED_WELL)),
     violation("user: LitServe, asked (shape)", "user_litserve_shape.py", ("asked",), needs=TORCH,

@@ -126,6 +126,9 @@ def _events_are_sound(seen, policy):
             problems.append("the event's pid is not the pid that used CUDA")
         if event["initialised"].get("pid") == event["pid"]:
             problems.append("the event says that the child itself initialised CUDA")
+        times = [(event[place] or {}).get("time") for place in PLACES]
+        if None in times or times != sorted(times):
+            problems.append("the event's three times are missing or out of order")
         if not event["advice"]:
             problems.append("the event has no advice")
     return problems

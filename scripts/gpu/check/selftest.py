@@ -28,6 +28,7 @@ VIOLATIONS = [
     ("wrong-function", "abort", "JSON function is"),
     ("no-advice", "abort", "JSON advice does not show"),
     ("noise-when-off", "off", "stderr says more than bare"),
+    ("time-goes-back", "abort", "out of order"),
     ("own-pid", "abort", "the child itself initialised"),
 ]
 SILENTS = [
