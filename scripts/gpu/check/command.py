@@ -192,9 +192,9 @@ def _expectation(case, policy):
 def _good_note(case, policy, seen):
     if case.hangs and seen.delay is not None:
         return f"report after {seen.delay:.2f} s"
-    if seen.events and policy != BARE:
-        event = seen.events[0]
-        return f"{event.get('function')}, through {event.get('library')}"
+    for event in seen.events:
+        if event.get("event") == "violation":
+            return f"{event.get('function')}, through {event.get('library')}"
     return ""
 
 

@@ -36,6 +36,8 @@ SILENTS = [
     ("quiet", "warn", None),
     ("noisy", "abort", "stderr says more than bare"),
     ("event-only", "abort", "events were written"),
+    ("initialised-event", "abort", None),
+    ("initialised-event", "off", "events were written"),
     ("other-code", "warn", "ended with 3, bare with 0"),
 ]
 HANGS = [

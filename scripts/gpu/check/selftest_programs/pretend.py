@@ -78,9 +78,10 @@ def main():
         print(f"child exit: {os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}", flush=True)
     if POLICY and HOW in ("noisy", "noise-when-off"):
         print("forkguard: hello", file=sys.stderr)
-    if POLICY and HOW == "event-only":
+    if POLICY and HOW in ("event-only", "initialised-event"):
+        kind = "violation" if HOW == "event-only" else "initialised"
         with open(os.environ["FORKGUARD_REPORT"], "a") as events:
-            events.write('{"schema": 1, "event": "violation"}\n')
+            events.write(json.dumps({"schema": 1, "event": kind}) + "\n")
     sys.exit(3 if POLICY and HOW == "other-code" else 0)
 
 
