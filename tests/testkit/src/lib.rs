@@ -6,6 +6,7 @@ mod program;
 
 pub use outcome::Outcome;
 pub use program::{Program, python};
+pub use tempfile;
 
 use std::env;
 use std::path::{Path, PathBuf};
