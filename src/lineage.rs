@@ -9,6 +9,7 @@ use core::cell::UnsafeCell;
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
+use crate::policy::teardown;
 use crate::stack::{self, Stack};
 use crate::sys::{modules, raw, thread};
 use crate::{config, python, siblings};
@@ -61,7 +62,11 @@ impl Moment {
 
     /// The thread's name: `MainThread` for a process's first thread, as Python has it.
     pub fn thread(&self) -> &str {
-        if self.pid == self.tid { "MainThread" } else { text(&self.thread) }
+        if self.pid == self.tid {
+            "MainThread"
+        } else {
+            text(&self.thread)
+        }
     }
 
     /// Fills in who and when, without the stack.
@@ -113,8 +118,12 @@ struct Place<T>(UnsafeCell<T>);
 unsafe impl<T> Sync for Place<T> {}
 
 static INITIALISATION: Place<Moment> = Place(UnsafeCell::new(Moment::EMPTY));
-static RECORDS: [Place<Fork>; FORKS] =
-    [const { Place(UnsafeCell::new(Fork { at: Moment::EMPTY, child: 0 })) }; FORKS];
+static RECORDS: [Place<Fork>; FORKS] = [const {
+    Place(UnsafeCell::new(Fork {
+        at: Moment::EMPTY,
+        child: 0,
+    }))
+}; FORKS];
 static CLAIMED: [AtomicBool; FORKS] = [const { AtomicBool::new(false) }; FORKS];
 static LINE: [AtomicU8; CHAIN] = [const { AtomicU8::new(0) }; CHAIN];
 static LINE_LEN: AtomicUsize = AtomicUsize::new(0);
@@ -209,9 +218,9 @@ impl Attempt {
         }
         OWNER.store(raw::getpid(), Ordering::Relaxed);
         siblings::prepare();
-        crate::policy::exiting::prepare();
         // The driver has loaded libraries of its own.
         modules::refresh();
+        teardown::prepare();
         crate::report::emit::initialised(initialisation());
     }
 }
@@ -220,13 +229,17 @@ impl Attempt {
 pub fn forks(into: &mut [Option<&'static Fork>; CHAIN + 1]) -> usize {
     let mut len = 0;
     let recorded = LINE_LEN.load(Ordering::Relaxed).min(CHAIN);
-    let line = LINE[..recorded].iter().map(|entry| u32::from(entry.load(Ordering::Relaxed)));
+    let line = LINE[..recorded]
+        .iter()
+        .map(|entry| u32::from(entry.load(Ordering::Relaxed)));
     // A handler that runs inside `fork`, in the child, comes before the record is in the line.
     let pending = thread::current().forking.get();
     let pending = (pending != 0).then(|| pending - 1);
     for index in line.chain(pending) {
         // SAFETY: see `Place`: these records were written before the fork that made this process.
-        into[len] = RECORDS.get(index as usize).map(|place| unsafe { &*place.0.get() });
+        into[len] = RECORDS
+            .get(index as usize)
+            .map(|place| unsafe { &*place.0.get() });
         len += 1;
     }
     len
@@ -246,13 +259,17 @@ pub fn begin_fork(function: &CStr) -> Option<Forking> {
         return None;
     }
     modules::refresh();
+    teardown::prepare();
     python::before_fork();
-    let record = CLAIMED.iter().position(|claimed| !claimed.swap(true, Ordering::AcqRel));
+    let record = CLAIMED
+        .iter()
+        .position(|claimed| !claimed.swap(true, Ordering::AcqRel));
     if let Some(index) = record {
         // SAFETY: claimed by this thread; see `Place`.
         let fork = unsafe { &mut *RECORDS[index].0.get() };
         stack::capture(&mut fork.at.stack);
-        fork.at.stamp(function, stack::native::caller(&fork.at.stack));
+        fork.at
+            .stamp(function, stack::native::caller(&fork.at.stack));
         fork.child = 0;
         thread::current().forking.set(index as u32 + 1);
     }
@@ -272,6 +289,7 @@ impl Forking {
     pub fn in_child(self) {
         thread::current().forking.set(0);
         modules::after_fork();
+        teardown::after_fork();
         let len = LINE_LEN.load(Ordering::Relaxed).min(CHAIN);
         if let Some(index) = self.record {
             // SAFETY: claimed by the thread that this process is a copy of; nobody else is here.
@@ -292,7 +310,9 @@ impl Forking {
         // What other threads of the parent had claimed, nobody here will give back.
         let line = &LINE[..LINE_LEN.load(Ordering::Relaxed)];
         for (index, claimed) in CLAIMED.iter().enumerate() {
-            let ours = line.iter().any(|entry| usize::from(entry.load(Ordering::Relaxed)) == index);
+            let ours = line
+                .iter()
+                .any(|entry| usize::from(entry.load(Ordering::Relaxed)) == index);
             claimed.store(ours, Ordering::Relaxed);
         }
     }

@@ -31,26 +31,30 @@ type Dlsym = unsafe extern "C" fn(*mut c_void, *const c_char) -> *mut c_void;
 type Dlvsym = unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char) -> *mut c_void;
 
 /// Finds the true functions. Ends the program where the C library has none: nothing could work.
+///
+/// # Safety
+/// None is needed: `unsafe` is the type that the assembly calls.
 pub unsafe extern "C" fn resolve() {
     let _errno = ErrnoGuard::new();
     if RESOLVED.load(Ordering::Acquire) == 1 {
         return;
     }
     let found = elf::find_in_libc(c"dlsym").zip(elf::find_in_libc(c"dlvsym"));
-    let Some(((dlsym, _), (dlvsym, _))) = found else {
+    let Some(((plain, _), (versioned, _))) = found else {
         crate::report::emit::notice(format_args!(
             "this C library's dlsym cannot be found (it is not glibc?), so nothing could be \
              looked up; stopping. Remove libforkguard.so from LD_PRELOAD"
         ));
         crate::sys::raw::exit_now(127);
     };
-    REAL_DLVSYM.store(dlvsym as *mut c_void, Ordering::Release);
-    REAL_DLSYM.store(dlsym as *mut c_void, Ordering::Release);
+    REAL_DLVSYM.store(versioned as *mut c_void, Ordering::Release);
+    REAL_DLSYM.store(plain as *mut c_void, Ordering::Release);
     RESOLVED.store(1, Ordering::Release);
 }
 
-/// The true `dlsym`, called from this library (so that `RTLD_NEXT` means "after us").
-pub fn real(handle: *mut c_void, name: &CStr) -> usize {
+/// The true `dlsym`, called from this library (so that `RTLD_NEXT` means "after us"). `handle` is
+/// one that the program or the loader gave, or a pseudo-handle.
+fn real(handle: *mut c_void, name: &CStr) -> usize {
     // SAFETY: the resolver needs nothing.
     unsafe { resolve() };
     // SAFETY: `resolve` returned, so this is the C library's `dlsym`.
@@ -75,6 +79,9 @@ pub fn next(name: &CStr) -> Option<usize> {
 }
 
 /// `dlsym`'s slow path, for names that may be the driver's.
+///
+/// # Safety
+/// As `dlsym`, with a name that is not null; `caller` is its return address.
 pub unsafe extern "C" fn dlsym(handle: *mut c_void, name: *const c_char, caller: usize) -> usize {
     // SAFETY: the assembly passes on a non-null name, which `dlsym`'s caller owes us as a string.
     let name = unsafe { CStr::from_ptr(name) };
@@ -88,12 +95,19 @@ pub unsafe extern "C" fn dlsym(handle: *mut c_void, name: *const c_char, caller:
         after(caller, name)
     } else {
         let found = real(handle, name);
-        if is_ours(found) { behind_us(handle, name, caller) } else { found }
+        if is_ours(found) {
+            behind_us(handle, name, caller)
+        } else {
+            found
+        }
     };
     answer(name, found, caller)
 }
 
 /// `dlvsym`'s slow path.
+///
+/// # Safety
+/// As `dlvsym`, with a name that is not null; `caller` is its return address.
 pub unsafe extern "C" fn dlvsym(
     handle: *mut c_void,
     name: *const c_char,
@@ -124,13 +138,26 @@ fn pjrt(handle: *mut c_void, name: &CStr) -> usize {
         return NOT_OURS;
     }
     let found = real(handle, name);
-    if found == 0 || config::get().is_off() {
+    if found == 0 || config::get().is_off() || !is_cuda_plugin(found) {
         return found;
     }
     match slots::admit(name, found, false, Kind::XlaCall, Some(Special::PjrtApi)) {
         Some(index) => index.stub(),
         None => driver::unguarded(name, found),
     }
+}
+
+/// XLA has plugins for other devices, too, whose threads are none of our business.
+fn is_cuda_plugin(address: usize) -> bool {
+    let mut cuda = false;
+    elf::each_object(|object, _| {
+        if object.contains(address) {
+            cuda = object.path().windows(4).any(|part| part == b"cuda");
+            return false;
+        }
+        true
+    });
+    cuda
 }
 
 fn is_ours(address: usize) -> bool {
@@ -164,7 +191,9 @@ fn behind_us(handle: *mut c_void, name: &CStr, caller: usize) -> usize {
         }
         path.is_none()
     });
-    let Some(object) = path.filter(|object| !object.path().is_empty()) else { return 0 };
+    let Some(object) = path.filter(|object| !object.path().is_empty()) else {
+        return 0;
+    };
     // SAFETY: the path of a loaded object, which `RTLD_NOLOAD` only finds again.
     let scope = unsafe { libc::dlopen(object.name, libc::RTLD_LAZY | libc::RTLD_NOLOAD) };
     if scope.is_null() {

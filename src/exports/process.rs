@@ -69,7 +69,9 @@ fn missing() -> c_int {
 }
 
 fn plain(function: &CStr, real: &Real) -> pid_t {
-    let Some(address) = real.get(function) else { return missing() };
+    let Some(address) = real.get(function) else {
+        return missing();
+    };
     // SAFETY: the C library's function of this name, which takes nothing and answers a pid.
     let real: unsafe extern "C" fn() -> pid_t = unsafe { core::mem::transmute(address) };
     // SAFETY: as the caller called it.
@@ -107,11 +109,15 @@ pub unsafe extern "C" fn forkpty(
 ) -> pid_t {
     type Forkpty =
         unsafe extern "C" fn(*mut c_int, *mut c_char, *const termios, *const winsize) -> pid_t;
-    let Some(address) = FORKPTY.get(c"forkpty") else { return missing() };
+    let Some(address) = FORKPTY.get(c"forkpty") else {
+        return missing();
+    };
     // SAFETY: the C library's `forkpty`.
     let real: Forkpty = unsafe { core::mem::transmute(address) };
     // SAFETY: the caller's own arguments.
-    recorded(c"forkpty", || unsafe { real(terminal, name, settings, size) })
+    recorded(c"forkpty", || unsafe {
+        real(terminal, name, settings, size)
+    })
 }
 
 /// `daemon(3)`: the caller's process ends, its child goes on.
@@ -120,9 +126,12 @@ pub unsafe extern "C" fn forkpty(
 /// As the C library's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn daemon(keep_directory: c_int, keep_streams: c_int) -> c_int {
-    let Some(address) = DAEMON.get(c"daemon") else { return missing() };
+    let Some(address) = DAEMON.get(c"daemon") else {
+        return missing();
+    };
     // SAFETY: the C library's `daemon`.
-    let real: unsafe extern "C" fn(c_int, c_int) -> c_int = unsafe { core::mem::transmute(address) };
+    let real: unsafe extern "C" fn(c_int, c_int) -> c_int =
+        unsafe { core::mem::transmute(address) };
     // SAFETY: the caller's own arguments. The parent never returns; 0 is the child's answer.
     recorded(c"daemon", || unsafe { real(keep_directory, keep_streams) })
 }

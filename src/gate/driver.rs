@@ -15,6 +15,7 @@ const RANGES: usize = 8;
 static STARTS: [AtomicUsize; RANGES] = [const { AtomicUsize::new(0) }; RANGES];
 static ENDS: [AtomicUsize; RANGES] = [const { AtomicUsize::new(0) }; RANGES];
 static FULL_SAID: AtomicBool = AtomicBool::new(false);
+static MISSING_SAID: AtomicBool = AtomicBool::new(false);
 
 /// Whether a program may obtain a driver function by this name: `cu[A-Z]…` or `cuvid…`. (cuBLAS,
 /// cuDNN, cuFFT and curl begin with `cu`, too.)
@@ -71,7 +72,10 @@ pub fn contains(address: usize) -> bool {
 
 fn remember(object: &Object) {
     for (start, end) in STARTS.iter().zip(&ENDS) {
-        if start.compare_exchange(0, object.start, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+        if start
+            .compare_exchange(0, object.start, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+        {
             end.store(object.end, Ordering::Release);
             return;
         }
@@ -123,12 +127,14 @@ pub fn missing_answer(name: &CStr) -> u32 {
         !present
     });
     if present {
-        crate::report::emit::notice(format_args!(
-            "pid {}: {} was called, but the libcuda.so.1 of this machine does not have it \
-             (answered CUDA_ERROR_SHARED_OBJECT_SYMBOL_NOT_FOUND). A newer driver is needed",
-            crate::sys::raw::getpid(),
-            name.to_str().unwrap_or("a driver function"),
-        ));
+        if !MISSING_SAID.swap(true, Ordering::Relaxed) {
+            crate::report::emit::notice(format_args!(
+                "pid {}: {} was called, but the libcuda.so.1 of this machine does not have it \
+                 (answered CUDA_ERROR_SHARED_OBJECT_SYMBOL_NOT_FOUND). A newer driver is needed",
+                crate::sys::raw::getpid(),
+                name.to_str().unwrap_or("a driver function"),
+            ));
+        }
         CUresult::CUDA_ERROR_SHARED_OBJECT_SYMBOL_NOT_FOUND as u32
     } else {
         CUresult::CUDA_ERROR_STUB_LIBRARY as u32

@@ -37,7 +37,7 @@ use crate::policy::{self, Verdict};
 use crate::sys::raw::ErrnoGuard;
 use crate::sys::thread;
 use classes::Class;
-use slots::{Answer, Index};
+use slots::Index;
 
 /// What the gate knows of this process's place in its line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -79,6 +79,9 @@ pub struct Frame {
 
 /// The trap's Rust side: called with every argument register saved; the trap jumps to the
 /// address it returns.
+///
+/// # Safety
+/// `frame` is the trap's own, valid during the call.
 pub unsafe extern "C" fn enter(index: u32, frame: *const Frame) -> usize {
     let _errno = ErrnoGuard::new();
     let index = Index::from_trap(index);
@@ -104,13 +107,12 @@ fn own(index: Index, caller: usize) -> usize {
 
 fn forked(index: Index, caller: usize, stack: usize) -> usize {
     match slots::class(index) {
-        Class::Harmless | Class::Probe => forward(index, true),
-        Class::Teardown => fixed(index, Answer::Deinitialized),
+        // What is taken down is forwarded, too: the driver refuses it at once and harmlessly,
+        // and the frameworks then end as they end without the guard.
+        Class::Harmless | Class::Probe | Class::Teardown => forward(index, true),
+        // Not remembered in the slot: the next call may be a use.
+        Class::Use if policy::teardown::is_under_way(stack) => forward(index, false),
         Class::Use => {
-            if policy::exiting::is_exiting(stack) {
-                // Not remembered in the slot: `exit` may not be what this thread does next.
-                return answer(index, Answer::Deinitialized);
-            }
             let call = policy::Call { kind: slots::kind(index), name: slots::name(index), caller };
             match policy::used(&call) {
                 Verdict::Forward => forward(index, true),
@@ -132,21 +134,6 @@ fn forward(index: Index, fill: bool) -> usize {
         slots::fill(index, target);
     }
     target
-}
-
-fn fixed(index: Index, value: Answer) -> usize {
-    let target = answer(index, value);
-    slots::fill(index, target);
-    target
-}
-
-/// A function that gives one answer, where the function's type has room for one.
-fn answer(index: Index, value: Answer) -> usize {
-    if slots::kind(index) == crate::report::Kind::DriverCall {
-        arch::answer(value.code())
-    } else {
-        forward(index, false)
-    }
 }
 
 /// In a forked child made by a function we interpose: clears what the kernel did not.

@@ -17,7 +17,7 @@ use crate::config;
 use crate::gate::{self, Standing};
 use crate::report::Kind;
 
-/// Bytes of `PJRT_Api` before its first function pointer (pjrt_c_api.h): `struct_size`,
+/// Bytes of `PJRT_Api` before its first function pointer (`pjrt_c_api.h`): `struct_size`,
 /// `extension_start`, and the version struct of 24.
 const HEADER: usize = 40;
 const WORD: usize = size_of::<usize>();
@@ -58,7 +58,11 @@ pub fn guarded(api: *const c_void) -> *const c_void {
             Err(known) if known == api as usize => {
                 let ready = READY[place].load(Ordering::Acquire);
                 // Another thread is copying it right now: this one gets the plugin's own.
-                return if ready == 0 { api } else { ready as *const c_void };
+                return if ready == 0 {
+                    api
+                } else {
+                    ready as *const c_void
+                };
             }
             Err(_) => {}
         }

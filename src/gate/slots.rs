@@ -27,7 +27,10 @@ const TEXT: usize = 48 * 1024;
 /// Room for the slots and the word, in whole pages of any size in use (64 KiB on some aarch64).
 const PAGES: usize = 65536;
 
-const _: () = assert!(names::COUNT + 600 < CAPACITY, "room for what frameworks ask by other names");
+const _: () = assert!(
+    names::COUNT + 600 < CAPACITY,
+    "room for what frameworks ask by other names"
+);
 
 /// What the kernel clears: the slots, then the word.
 #[repr(C, align(65536))]
@@ -85,24 +88,6 @@ impl Index {
     }
 }
 
-/// A fixed answer in the place of a call.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Answer {
-    /// `CUDA_ERROR_DEINITIALIZED`: frameworks take it as "the process is going down".
-    Deinitialized,
-}
-
-impl Answer {
-    /// The `CUresult`.
-    pub fn code(self) -> u32 {
-        match self {
-            Self::Deinitialized => {
-                cudarc::driver::sys::CUresult::CUDA_ERROR_DEINITIALIZED as u32
-            }
-        }
-    }
-}
-
 // What a slot's function means, packed into a byte: class, kind, special, note.
 const CLASS_MASK: u8 = 0b11;
 const KIND_XLA: u8 = 0b100;
@@ -114,7 +99,10 @@ const KNOWN: u8 = 0b1000_0000;
 /// Puts the table into memory that the kernel clears at fork. Called by the constructor; a
 /// program that gets here earlier maps it then.
 pub fn map() {
-    if MAPPED.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire).is_err() {
+    if MAPPED
+        .compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire)
+        .is_err()
+    {
         return;
     }
     let address = (&raw const SLOTS).cast_mut().cast();
@@ -214,13 +202,22 @@ fn meaning_of(name: &[u8], kind: Kind, special: Option<Special>) -> u8 {
     } else {
         classes::class_of(name)
     };
-    let special = special.or_else(|| Special::of_export(name)).map_or(0, Special::code);
+    let special = special
+        .or_else(|| Special::of_export(name))
+        .map_or(0, Special::code);
     let mut meaning = KNOWN | class as u8 & CLASS_MASK | special << SPECIAL_SHIFT;
     if kind == Kind::XlaCall {
         meaning |= KIND_XLA;
     }
-    let creates_context = [&b"cuCtxCreate"[..], b"cuDevicePrimaryCtxRetain", b"cuGLCtxCreate"];
-    if creates_context.iter().any(|prefix| name.starts_with(prefix)) {
+    let creates_context = [
+        &b"cuCtxCreate"[..],
+        b"cuDevicePrimaryCtxRetain",
+        b"cuGLCtxCreate",
+    ];
+    if creates_context
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+    {
         meaning |= NOTE_CONTEXT;
     }
     meaning
@@ -238,7 +235,11 @@ pub fn class(index: Index) -> Class {
 
 /// Whose function it is.
 pub fn kind(index: Index) -> Kind {
-    if meaning(index) & KIND_XLA != 0 { Kind::XlaCall } else { Kind::DriverCall }
+    if meaning(index) & KIND_XLA != 0 {
+        Kind::XlaCall
+    } else {
+        Kind::DriverCall
+    }
 }
 
 /// The typed wrapper it needs, if any.

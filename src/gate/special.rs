@@ -62,9 +62,15 @@ impl Special {
 
     /// Back from a slot's meaning.
     pub fn from_code(code: u8) -> Option<Self> {
-        [Self::Init, Self::ProcAddressV1, Self::ProcAddressV2, Self::PjrtApi, Self::ExportTable]
-            .into_iter()
-            .find(|special| special.code() == code)
+        [
+            Self::Init,
+            Self::ProcAddressV1,
+            Self::ProcAddressV2,
+            Self::PjrtApi,
+            Self::ExportTable,
+        ]
+        .into_iter()
+        .find(|special| special.code() == code)
     }
 }
 
@@ -85,8 +91,7 @@ pub fn wrapper(index: Index) -> Option<usize> {
 }
 
 type InitFn = unsafe extern "C" fn(c_uint) -> u32;
-type ProcAddressV1Fn =
-    unsafe extern "C" fn(*const c_char, *mut *mut c_void, c_int, u64) -> u32;
+type ProcAddressV1Fn = unsafe extern "C" fn(*const c_char, *mut *mut c_void, c_int, u64) -> u32;
 type ProcAddressV2Fn =
     unsafe extern "C" fn(*const c_char, *mut *mut c_void, c_int, u64, *mut c_uint) -> u32;
 type PjrtApiFn = unsafe extern "C" fn() -> *const c_void;

@@ -251,6 +251,9 @@ pub(crate) use dlvsym_code;
 
 /// What [`crate::lookup::REAL_DLSYM`] holds before the true `dlsym` is known: finds it, then goes
 /// there with the caller's arguments and return address.
+///
+/// # Safety
+/// To be called as `dlsym`.
 #[unsafe(naked)]
 pub unsafe extern "C" fn dlsym_first() {
     naked_asm!(
@@ -276,6 +279,9 @@ pub unsafe extern "C" fn dlsym_first() {
 }
 
 /// The same for [`crate::lookup::REAL_DLVSYM`].
+///
+/// # Safety
+/// To be called as `dlvsym`.
 #[unsafe(naked)]
 pub unsafe extern "C" fn dlvsym_first() {
     naked_asm!(

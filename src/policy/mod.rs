@@ -1,7 +1,7 @@
 //! What happens when CUDA is used in a forked process.
 
 pub mod abort;
-pub mod exiting;
+pub mod teardown;
 pub mod violation;
 pub mod warn;
 

@@ -58,20 +58,37 @@ fn tell(used: &mut Moment, call: &Call, action: Action, policy: &str) {
 
     let mut found: [Option<&'static Fork>; FORKS_GIVEN] = [None; FORKS_GIVEN];
     let count = lineage::forks(&mut found);
-    let unseen = Fork { at: Moment::EMPTY, child: 0 };
+    let unseen = Fork {
+        at: Moment::EMPTY,
+        child: 0,
+    };
     let mut forks: [&Fork; FORKS_GIVEN] = [&unseen; FORKS_GIVEN];
     for (place, fork) in forks.iter_mut().zip(found.iter().flatten()) {
         *place = fork;
     }
     let told_by = siblings::told_by(cause(used, call), used.pid);
 
-    emit::first(&violation(used, call, action, policy, &forks[..count], told_by));
+    emit::first(&violation(
+        used,
+        call,
+        action,
+        policy,
+        &forks[..count],
+        told_by,
+    ));
     let ends = matches!(action, Action::Abort(_));
     let alarm = ends.then(|| Alarm::set(action));
     if native::is_safe() || ends {
         native::capture(&mut used.stack);
     }
-    emit::rest(&violation(used, call, action, policy, &forks[..count], told_by));
+    emit::rest(&violation(
+        used,
+        call,
+        action,
+        policy,
+        &forks[..count],
+        told_by,
+    ));
     #[cfg(not(test))]
     crate::exports::debug::forkguard_violation();
     drop(alarm);

@@ -8,6 +8,8 @@ use crate::sys::{elf, modules};
 /// A Python object.
 pub type Object = *mut c_void;
 
+type StateGetter = unsafe extern "C" fn() -> Object;
+
 /// A function or variable of the interpreter, found once.
 pub struct Symbol {
     name: &'static CStr,
@@ -16,7 +18,10 @@ pub struct Symbol {
 
 impl Symbol {
     const fn new(name: &'static CStr) -> Self {
-        Self { name, address: AtomicUsize::new(0) }
+        Self {
+            name,
+            address: AtomicUsize::new(0),
+        }
     }
 
     fn find(&self) {
@@ -74,7 +79,9 @@ pub fn prepare() {
 /// Whether the calling thread holds the GIL (or, free-threaded, is attached).
 /// `PyGILState_Check` answers 1 without it once a subinterpreter exists.
 pub fn holds_gil() -> bool {
-    let Some(initialized) = IS_INITIALIZED.get() else { return false };
+    let Some(initialized) = IS_INITIALIZED.get() else {
+        return false;
+    };
     // SAFETY: `int Py_IsInitialized(void)`, callable without the GIL.
     let initialized: unsafe extern "C" fn() -> i32 = unsafe { core::mem::transmute(initialized) };
     // SAFETY: as above.
@@ -84,10 +91,16 @@ pub fn holds_gil() -> bool {
     let Some(current) = THREAD_STATE.get().or_else(|| THREAD_STATE_OLD.get()) else {
         return false;
     };
-    let Some(own) = GIL_STATE.get() else { return false };
+    let Some(own) = GIL_STATE.get() else {
+        return false;
+    };
     // SAFETY: both are `PyThreadState *f(void)`, callable without the GIL.
-    let (current, own): (unsafe extern "C" fn() -> Object, unsafe extern "C" fn() -> Object) =
-        unsafe { (core::mem::transmute(current), core::mem::transmute(own)) };
+    let (current, own): (StateGetter, StateGetter) = unsafe {
+        (
+            core::mem::transmute::<usize, StateGetter>(current),
+            core::mem::transmute::<usize, StateGetter>(own),
+        )
+    };
     // SAFETY: as above.
     let state = unsafe { current() };
     // To 3.11 the current thread state is the process's, whoever holds the GIL.
@@ -95,8 +108,11 @@ pub fn holds_gil() -> bool {
     !state.is_null() && (SINCE_312.get().is_some() || state == unsafe { own() })
 }
 
-/// The function `name` of the imported module `module`, borrowed. The GIL must be held.
-pub fn module_attribute(module: &CStr, name: &CStr) -> Option<Object> {
+/// The function `name` of the imported module `module`, borrowed.
+///
+/// # Safety
+/// The GIL must be held.
+pub unsafe fn module_attribute(module: &CStr, name: &CStr) -> Option<Object> {
     let (modules, dict, item) = (MODULES.get()?, MODULE_DICT.get()?, GET_ITEM.get()?);
     // SAFETY: `PyObject *PyImport_GetModuleDict(void)`.
     let modules: unsafe extern "C" fn() -> Object = unsafe { core::mem::transmute(modules) };
@@ -125,8 +141,11 @@ pub fn module_attribute(module: &CStr, name: &CStr) -> Option<Object> {
     }
 }
 
-/// The C function behind a built-in function object. The GIL must be held.
-pub fn c_function(object: Object) -> Option<usize> {
+/// The C function behind a built-in function object.
+///
+/// # Safety
+/// The GIL must be held, and `object` be alive.
+pub unsafe fn c_function(object: Object) -> Option<usize> {
     // SAFETY: `PyCFunction PyCFunction_GetFunction(PyObject *)`.
     let function: unsafe extern "C" fn(Object) -> usize =
         unsafe { core::mem::transmute(FUNCTION.get()?) };

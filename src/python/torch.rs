@@ -30,9 +30,16 @@ pub fn watch() {
     if TRUE_FUNCTION.load(Ordering::Acquire) != 0 || !api::holds_gil() {
         return;
     }
-    let Some(function) = api::module_attribute(c"torch._C", c"_cuda_isInBadFork") else { return };
-    let Some(address) = api::c_function(function) else { return };
-    let Some(entry) = method_entry(function as usize, address) else { return };
+    // SAFETY: the GIL is held, as asked above; the function belongs to its module and stays.
+    let Some((function, address)) = (unsafe {
+        api::module_attribute(c"torch._C", c"_cuda_isInBadFork")
+            .and_then(|function| Some((function, api::c_function(function)?)))
+    }) else {
+        return;
+    };
+    let Some(entry) = method_entry(function as usize, address) else {
+        return;
+    };
     TRUE_FUNCTION.store(address, Ordering::Release);
     let ours = is_in_bad_fork as *const () as usize;
     // The table is torch's own data; written the careful way, for a build that protects it.
@@ -54,8 +61,7 @@ fn method_entry(object: usize, function: usize) -> Option<usize> {
 
 unsafe extern "C" fn is_in_bad_fork(module: *mut c_void, arguments: *mut c_void) -> *mut c_void {
     // SAFETY: stored before this function was put into the table; a C function without arguments.
-    let real: NoArguments =
-        unsafe { core::mem::transmute(TRUE_FUNCTION.load(Ordering::Acquire)) };
+    let real: NoArguments = unsafe { core::mem::transmute(TRUE_FUNCTION.load(Ordering::Acquire)) };
     // SAFETY: the interpreter's own arguments.
     let answer = unsafe { real(module, arguments) };
     if api::py_true() == Some(answer as usize)
@@ -75,5 +81,8 @@ unsafe extern "C" fn is_in_bad_fork(module: *mut c_void, arguments: *mut c_void)
 fn asked_by_lazy_init() -> bool {
     let mut frames = PythonFrames::EMPTY;
     python::capture(&mut frames);
-    frames.iter().next().is_some_and(|frame| frame.function == "_lazy_init")
+    frames
+        .iter()
+        .next()
+        .is_some_and(|frame| frame.function == "_lazy_init")
 }

@@ -35,7 +35,7 @@ pub fn capture(into: &mut Stack) {
         backtrace::trace_unsynchronized(|frame| {
             let address = frame.ip() as usize;
             outside |= !modules::is_ours(address);
-            if outside {
+            if outside && address != 0 {
                 into.native[into.native_len] = address;
                 into.native_len += 1;
             }

@@ -87,14 +87,16 @@ impl Object {
         if symbol.st_shndx == 0 || kind == STT_TLS || kind == STT_GNU_IFUNC {
             return None;
         }
-        Some((self.base.wrapping_add(symbol.st_value as usize), symbol.st_size as usize))
+        Some((
+            self.base.wrapping_add(symbol.st_value as usize),
+            symbol.st_size as usize,
+        ))
     }
 
     fn find_gnu(&self, name: &CStr) -> Option<Elf64_Sym> {
-        let hash = name
-            .to_bytes()
-            .iter()
-            .fold(5381u32, |hash, &byte| hash.wrapping_mul(33).wrapping_add(u32::from(byte)));
+        let hash = name.to_bytes().iter().fold(5381u32, |hash, &byte| {
+            hash.wrapping_mul(33).wrapping_add(u32::from(byte))
+        });
         let word = |index: usize| -> u32 {
             // SAFETY: `gnu_hash` is the DT_GNU_HASH table of a loaded object, and the indexes
             // used below stay inside the ranges its own header and chains give.
@@ -129,7 +131,9 @@ impl Object {
             unsafe { *(self.sysv_hash as *const u32).add(index) }
         };
         let count = word(1) as usize;
-        (1..count).find(|&index| self.named(index, name)).map(|index| self.symbol(index))
+        (1..count)
+            .find(|&index| self.named(index, name))
+            .map(|index| self.symbol(index))
     }
 
     fn symbol(&self, index: usize) -> Elf64_Sym {
@@ -164,8 +168,12 @@ impl Object {
         };
         let (buckets, first, bloom_words) = (word(0) as usize, word(1) as usize, word(2) as usize);
         let bucket_table = 4 + bloom_words * 2;
-        let last = (0..buckets).map(|bucket| word(bucket_table + bucket) as usize).max();
-        let Some(mut index) = last.filter(|&index| index >= first) else { return first };
+        let last = (0..buckets)
+            .map(|bucket| word(bucket_table + bucket) as usize)
+            .max();
+        let Some(mut index) = last.filter(|&index| index >= first) else {
+            return first;
+        };
         while word(bucket_table + buckets + index - first) & 1 == 0 {
             index += 1;
         }

@@ -6,6 +6,7 @@
 
 use core::cell::UnsafeCell;
 use core::ffi::CStr;
+use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use libc::Elf64_Sym;
@@ -25,12 +26,12 @@ struct Table {
 // one; readers read only the current one.
 unsafe impl Sync for Table {}
 
-impl Table {
-    const EMPTY: Self =
-        Self { objects: UnsafeCell::new([Object::EMPTY; CAPACITY]), len: AtomicUsize::new(0) };
-}
-
-static TABLES: [Table; 2] = [Table::EMPTY, Table::EMPTY];
+static TABLES: [Table; 2] = [const {
+    Table {
+        objects: UnsafeCell::new([Object::EMPTY; CAPACITY]),
+        len: AtomicUsize::new(0),
+    }
+}; 2];
 static CURRENT: AtomicUsize = AtomicUsize::new(0);
 static CHANGES: AtomicU64 = AtomicU64::new(0);
 static BUSY: AtomicBool = AtomicBool::new(false);
@@ -109,7 +110,12 @@ pub fn is_ours(address: usize) -> bool {
 pub fn locate_module(address: usize) -> Option<Located<'static>> {
     let object = object_at(address)?;
     let path = core::str::from_utf8(object.path()).unwrap_or("?");
-    Some(Located { path, offset: address - object.base, symbol: None, symbol_offset: 0 })
+    Some(Located {
+        path,
+        offset: address - object.base,
+        symbol: None,
+        symbol_offset: 0,
+    })
 }
 
 /// Names `address`, with the nearest exported symbol of its object.
@@ -131,20 +137,23 @@ fn nearest_symbol(object: &'static Object, address: usize) -> Option<(&'static s
     }
     let count = object.symbol_count();
     let mut best: Option<(Elf64_Sym, usize)> = None;
-    let mut buffer = [0u8; PIECE * size_of::<Elf64_Sym>()];
+    let mut buffer = [const { MaybeUninit::<Elf64_Sym>::zeroed() }; PIECE];
     let mut index = 0;
     while index < count {
         let take = PIECE.min(count - index);
-        let bytes = &mut buffer[..take * size_of::<Elf64_Sym>()];
+        // SAFETY: the `take` symbols of `buffer`, as bytes that are all initialised.
+        let bytes = unsafe {
+            core::slice::from_raw_parts_mut(
+                buffer.as_mut_ptr().cast::<u8>(),
+                take * size_of::<Elf64_Sym>(),
+            )
+        };
         if !memory::read(object.symbols + index * size_of::<Elf64_Sym>(), bytes) {
             break;
         }
-        for slot in 0..take {
-            // SAFETY: `buffer` holds `take` whole symbols; `read_unaligned` needs no alignment,
-            // and every bit pattern is a valid symbol.
-            let symbol: Elf64_Sym = unsafe {
-                buffer.as_ptr().cast::<Elf64_Sym>().add(slot).read_unaligned()
-            };
+        for symbol in &buffer[..take] {
+            // SAFETY: zeroed or read above; every bit pattern is a valid symbol.
+            let symbol = unsafe { symbol.assume_init() };
             let start = object.base.wrapping_add(symbol.st_value as usize);
             let is_function = symbol.st_info & 15 == 2;
             if symbol.st_shndx != 0 && is_function && start <= address {

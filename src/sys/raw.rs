@@ -8,6 +8,12 @@ use core::ffi::c_int;
 /// Keeps `errno` as the program left it, whatever the hook does.
 pub struct ErrnoGuard(c_int);
 
+impl Default for ErrnoGuard {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl ErrnoGuard {
     /// Remembers `errno`.
     pub fn new() -> Self {
@@ -45,10 +51,15 @@ pub fn thread_name() -> [u8; 16] {
 
 /// Nanoseconds of `clock` (`CLOCK_REALTIME`, `CLOCK_MONOTONIC`).
 pub fn clock_ns(clock: libc::clockid_t) -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: `time` is a valid place for the answer.
     unsafe { libc::clock_gettime(clock, &raw mut time) };
-    (time.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec as u64)
+    (time.tv_sec as u64)
+        .wrapping_mul(1_000_000_000)
+        .wrapping_add(time.tv_nsec as u64)
 }
 
 /// Ends the process at once, without handlers of any kind.
@@ -64,7 +75,10 @@ pub fn write_word(address: usize, value: usize) -> bool {
         iov_base: (&raw const value).cast_mut().cast(),
         iov_len: size_of::<usize>(),
     };
-    let to = libc::iovec { iov_base: address as *mut _, iov_len: size_of::<usize>() };
+    let to = libc::iovec {
+        iov_base: address as *mut _,
+        iov_len: size_of::<usize>(),
+    };
     // SAFETY: the kernel checks both ranges; the caller owns the meaning of what it overwrites.
     let written =
         unsafe { libc::process_vm_writev(getpid(), &raw const from, 1, &raw const to, 1, 0) };

@@ -21,7 +21,10 @@ pub struct Thread {
     reserved: [u32; 11],
 }
 
-const _: () = assert!(size_of::<Thread>() == 64, "the size named in the assembly below");
+const _: () = assert!(
+    size_of::<Thread>() == 64,
+    "the size named in the assembly below"
+);
 
 #[cfg(target_arch = "x86_64")]
 core::arch::global_asm!(

@@ -1,0 +1,163 @@
+//! Whether a thread is only taking things down: then nobody is to be killed, or reported, for the
+//! destructors it inherited.
+//!
+//! A driver function's name tells most of it (`cuMemFree`, see [`crate::gate::classes`]), but not
+//! where a runtime stands before it: whatever libcudart is asked for, its first driver call in a
+//! forked child is a query (`cuCtxGetDevice`). So the stack is asked. A return address inside
+//! `exit` says that the process is ending; inside `Py_FinalizeEx`, that its interpreter is;
+//! inside `PyObject_CallFinalizerFromDealloc`, that an object is being destroyed; inside
+//! libcudart's `cudaEventDestroy` and its like, that a handle is.
+//!
+//! That costs nothing before there is a violation, holds for exactly the thread that is at it,
+//! and needs no `atexit` handler in the child, which would take a lock that may be held for ever
+//! and would come too late for a raw `clone`.
+
+use core::ffi::CStr;
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use crate::stack::python;
+use crate::sys::{elf, memory, modules, thread};
+
+/// How far up a stack is searched, bytes.
+const REACH: usize = 8 << 20;
+const PIECE: usize = 4096;
+const RANGES: usize = 96;
+
+/// Functions of the interpreter that destroy objects.
+const FINALIZERS: [&CStr; 2] = [
+    c"PyObject_CallFinalizerFromDealloc",
+    c"PyObject_CallFinalizer",
+];
+
+/// Functions of a shared libcudart that destroy handles. Not `cudaFree`: `cudaFree(0)` is how
+/// programs have always asked for a context. A static libcudart has no names to find.
+const RUNTIME: [&CStr; 17] = [
+    c"cudaEventDestroy",
+    c"cudaStreamDestroy",
+    c"cudaFreeHost",
+    c"cudaFreeArray",
+    c"cudaFreeMipmappedArray",
+    c"cudaFreeAsync",
+    c"cudaHostUnregister",
+    c"cudaGraphDestroy",
+    c"cudaGraphExecDestroy",
+    c"cudaDestroyTextureObject",
+    c"cudaDestroySurfaceObject",
+    c"cudaDestroyExternalMemory",
+    c"cudaDestroyExternalSemaphore",
+    c"cudaMemPoolDestroy",
+    c"cudaIpcCloseMemHandle",
+    c"cudaUserObjectRelease",
+    c"__cudaUnregisterFatBinary",
+];
+
+static STARTS: [AtomicUsize; RANGES] = [const { AtomicUsize::new(0) }; RANGES];
+static ENDS: [AtomicUsize; RANGES] = [const { AtomicUsize::new(0) }; RANGES];
+static LEN: AtomicUsize = AtomicUsize::new(0);
+static LOOKED: AtomicU64 = AtomicU64::new(0);
+static BUSY: AtomicBool = AtomicBool::new(false);
+
+/// Finds the functions, where objects were loaded since. Called by a process that may ask the
+/// loader, after [`modules::refresh`].
+pub fn prepare() {
+    if LOOKED.load(Ordering::Relaxed) == modules::changes() || BUSY.swap(true, Ordering::Acquire) {
+        return;
+    }
+    LOOKED.store(modules::changes(), Ordering::Relaxed);
+    if let Some((start, size)) = elf::find_in_libc(c"exit") {
+        // The call of the handlers is `exit`'s last instruction: it returns to the byte after.
+        add(start, size.max(1));
+    }
+    for name in FINALIZERS {
+        if let Some((start, size)) = elf::find_anywhere_sized(name) {
+            add(start, size);
+        }
+    }
+    elf::each_object(|object, _| {
+        if object.file_name().starts_with(b"libcudart") {
+            for name in RUNTIME {
+                if let Some((start, size)) = object.find(name) {
+                    add(start, size);
+                }
+            }
+        }
+        true
+    });
+    BUSY.store(false, Ordering::Release);
+}
+
+/// In a forked child: a search that another thread of the parent had begun will never end.
+pub fn after_fork() {
+    BUSY.store(false, Ordering::Relaxed);
+}
+
+fn add(start: usize, size: usize) {
+    let len = LEN.load(Ordering::Relaxed);
+    if len < RANGES
+        && !STARTS[..len]
+            .iter()
+            .any(|known| known.load(Ordering::Relaxed) == start)
+    {
+        STARTS[len].store(start, Ordering::Relaxed);
+        ENDS[len].store(start + size, Ordering::Relaxed);
+        LEN.store(len + 1, Ordering::Release);
+    }
+}
+
+/// Whether the calling thread, whose stack continues at `stack`, is taking things down.
+pub fn is_under_way(stack: usize) -> bool {
+    if python::is_finalizing() {
+        return true;
+    }
+    let finalize = python::finalize_range().unwrap_or((0, 0));
+    let len = LEN.load(Ordering::Acquire);
+    // A return address lies after the call, so at most at the function's end.
+    let inside = |word: usize, start: usize, end: usize| word > start && word <= end;
+    let ranges = || {
+        STARTS[..len]
+            .iter()
+            .zip(&ENDS)
+            .map(|(start, end)| (start.load(Ordering::Relaxed), end.load(Ordering::Relaxed)))
+            .chain([finalize])
+    };
+    // Most words of a stack are no code address at all.
+    let (lowest, highest) = ranges()
+        .filter(|range| range.1 != 0)
+        .fold((usize::MAX, 0), |(low, high), (start, end)| {
+            (low.min(start), high.max(end))
+        });
+    search(stack, |word| {
+        (lowest..=highest).contains(&word) && ranges().any(|(start, end)| inside(word, start, end))
+    })
+}
+
+fn search(stack: usize, wanted: impl Fn(usize) -> bool) -> bool {
+    let mut address = stack & !(size_of::<usize>() - 1);
+    let mut end = address.saturating_add(REACH);
+    // The stacks that glibc makes for threads end at the thread's control block; what lies
+    // behind is another thread's.
+    let control = thread::control_block();
+    if control > address && control < end {
+        end = control;
+    }
+    let mut piece = [0usize; PIECE / size_of::<usize>()];
+    while address < end {
+        // Up to page boundaries, so that the last mapped page is read to its end.
+        let words = (PIECE - address % PIECE).min(end - address) / size_of::<usize>();
+        // SAFETY: `words` words of `piece` as bytes: any bytes are valid words.
+        let buffer = unsafe {
+            core::slice::from_raw_parts_mut(
+                piece.as_mut_ptr().cast::<u8>(),
+                words * size_of::<usize>(),
+            )
+        };
+        if words == 0 || !memory::read(address, buffer) {
+            return false;
+        }
+        if piece[..words].iter().any(|&word| wanted(word)) {
+            return true;
+        }
+        address += words * size_of::<usize>();
+    }
+    false
+}
