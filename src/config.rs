@@ -53,7 +53,9 @@ impl Policy {
     }
 
     fn of(word: &str) -> Option<Self> {
-        [Policy::Abort, Policy::Warn, Policy::Off].into_iter().find(|policy| policy.name() == word)
+        [Policy::Abort, Policy::Warn, Policy::Off]
+            .into_iter()
+            .find(|policy| policy.name() == word)
     }
 }
 
@@ -66,7 +68,10 @@ struct Chain {
 
 impl Chain {
     /// The default.
-    const ABORT: Self = Self { steps: [Policy::Abort; CHAIN], len: 1 };
+    const ABORT: Self = Self {
+        steps: [Policy::Abort; CHAIN],
+        len: 1,
+    };
 
     /// The first policy. Those of this version serve every child, so it is the one in force.
     const fn first(&self) -> Policy {
@@ -82,7 +87,10 @@ struct Text<const N: usize> {
 }
 
 impl<const N: usize> Text<N> {
-    const EMPTY: Self = Self { bytes: [0; N], len: 0 };
+    const EMPTY: Self = Self {
+        bytes: [0; N],
+        len: 0,
+    };
 
     /// Keeps `parts`, one after the other, with a NUL; `false` where they do not fit.
     fn set(&mut self, parts: &[&[u8]]) -> bool {
@@ -177,7 +185,9 @@ impl Config {
 
 /// `_v2`, `_ptsz`, `_v2_ptds`, …
 fn is_variant(suffix: &[u8]) -> bool {
-    let Some(suffix) = suffix.strip_prefix(b"_") else { return false };
+    let Some(suffix) = suffix.strip_prefix(b"_") else {
+        return false;
+    };
     suffix.split(|&b| b == b'_').all(|part| match part {
         b"ptsz" | b"ptds" => true,
         [b'v', digits @ ..] => !digits.is_empty() && digits.iter().all(u8::is_ascii_digit),
@@ -187,7 +197,9 @@ fn is_variant(suffix: &[u8]) -> bool {
 
 /// The words of a comma list, without the spaces around them; empty ones are passed over.
 fn words(list: &[u8]) -> impl Iterator<Item = &[u8]> {
-    list.split(|&b| b == b',').map(<[u8]>::trim_ascii).filter(|word| !word.is_empty())
+    list.split(|&b| b == b',')
+        .map(<[u8]>::trim_ascii)
+        .filter(|word| !word.is_empty())
 }
 
 /// Static memory for the configuration and for reading it.
@@ -234,7 +246,11 @@ pub fn load() {
         line.put(format_args!("forkguard: {message}\n"));
         sink::to_stderr(line.finish());
     };
-    let mut loader = Loader { config, rank: [Rank::Default; KEYS.len()], say: &mut say };
+    let mut loader = Loader {
+        config,
+        rank: [Rank::Default; KEYS.len()],
+        say: &mut say,
+    };
 
     // SAFETY: getauxval reads a table that the kernel made.
     let secure = unsafe { libc::getauxval(libc::AT_SECURE) } != 0;
@@ -332,7 +348,11 @@ impl fmt::Display for Shown<'_> {
                 f.write_str("?")?;
             }
         }
-        if self.0.len() > MOST { f.write_str("…") } else { Ok(()) }
+        if self.0.len() > MOST {
+            f.write_str("…")
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -376,7 +396,12 @@ impl Loader<'_> {
                     && !seen[i]
                 {
                     seen[i] = true;
-                    self.set(key, value.trim_ascii(), Rank::Environment, Place::Variable(name));
+                    self.set(
+                        key,
+                        value.trim_ascii(),
+                        Rank::Environment,
+                        Place::Variable(name),
+                    );
                 }
             }
         }
@@ -470,7 +495,10 @@ impl Loader<'_> {
     }
 
     fn policy(&mut self, value: &[u8], place: Place<'_>) -> bool {
-        let mut chain = Chain { steps: [Policy::Abort; CHAIN], len: 0 };
+        let mut chain = Chain {
+            steps: [Policy::Abort; CHAIN],
+            len: 0,
+        };
         let mut unknown = false;
         for word in words(value) {
             match core::str::from_utf8(word).ok().and_then(Policy::of) {
@@ -531,7 +559,9 @@ impl Loader<'_> {
             if cwd.is_empty() {
                 self.config.path.set(&[value])
             } else {
-                self.config.path.set(&[cwd.trim_end_matches('/').as_bytes(), b"/", value])
+                self.config
+                    .path
+                    .set(&[cwd.trim_end_matches('/').as_bytes(), b"/", value])
             }
         };
         if !kept {
@@ -545,20 +575,16 @@ impl Loader<'_> {
     }
 
     fn verbose(&mut self, value: &[u8], place: Place<'_>) -> bool {
-        match value {
-            [digit @ b'0'..=b'2'] => {
-                self.config.verbose = digit - b'0';
-                true
-            }
-            _ => {
-                let verbose = self.config.verbose;
-                self.say(format_args!(
-                    "{place}: \"{}\" is not 0, 1 or 2; {verbose} stays in force",
-                    Shown(value)
-                ));
-                false
-            }
+        if let [digit @ b'0'..=b'2'] = value {
+            self.config.verbose = digit - b'0';
+            return true;
         }
+        let verbose = self.config.verbose;
+        self.say(format_args!(
+            "{place}: \"{}\" is not 0, 1 or 2; {verbose} stays in force",
+            Shown(value)
+        ));
+        false
     }
 
     fn exit_code(&mut self, value: &[u8], place: Place<'_>) -> bool {
@@ -567,7 +593,11 @@ impl Loader<'_> {
             self.config.exit_code = Some(code);
             return true;
         }
-        let end = if self.config.exit_code.is_some() { "the one set before" } else { "SIGABRT" };
+        let end = if self.config.exit_code.is_some() {
+            "the one set before"
+        } else {
+            "SIGABRT"
+        };
         self.say(format_args!(
             "{place}: \"{}\" is no exit code, which goes from 0 to 255; abort ends with {end}",
             Shown(value)
@@ -728,8 +758,11 @@ mod tests {
             let mut config = Config::DEFAULT;
             let mut said = Vec::new();
             let mut say = |message: fmt::Arguments<'_>| said.push(message.to_string());
-            let mut loader =
-                Loader { config: &mut config, rank: [Rank::Default; KEYS.len()], say: &mut say };
+            let mut loader = Loader {
+                config: &mut config,
+                rank: [Rank::Default; KEYS.len()],
+                say: &mut say,
+            };
             if let Some(text) = self.etc {
                 let only_locked = self.named.is_some();
                 loader.file(text, DEFAULT_FILE, File::Default { only_locked });
@@ -743,18 +776,29 @@ mod tests {
     }
 
     fn environment(variables: &[&CStr]) -> (Config, Vec<String>) {
-        Given { environment: variables, ..Given::default() }.load()
+        Given {
+            environment: variables,
+            ..Given::default()
+        }
+        .load()
     }
 
     fn file(text: &[u8]) -> (Config, Vec<String>) {
-        Given { named: Some(text), ..Given::default() }.load()
+        Given {
+            named: Some(text),
+            ..Given::default()
+        }
+        .load()
     }
 
     #[test]
     fn nothing_set_is_the_default_and_silent() {
         let (config, said) = environment(&[c"PATH=/bin", c"FORKGUARD_POLICY=", c"FORKGUARD_X=1"]);
         assert_eq!(config.policy, Chain::ABORT);
-        assert_eq!((config.verbose, config.exit_code, config.report()), (0, None, None));
+        assert_eq!(
+            (config.verbose, config.exit_code, config.report()),
+            (0, None, None)
+        );
         assert!(config.colour);
         assert_eq!(said, Vec::<String>::new());
     }
@@ -804,8 +848,10 @@ mod tests {
         assert_eq!(config.policy, Chain::ABORT);
         assert_eq!(
             said,
-            ["FORKGUARD_POLICY: there is no policy \"abrot\"; the policies are abort, warn and off, \
-              and abort stays in force"]
+            [
+                "FORKGUARD_POLICY: there is no policy \"abrot\"; the policies are abort, warn and off, \
+              and abort stays in force"
+            ]
         );
     }
 
@@ -816,7 +862,10 @@ mod tests {
             c"FORKGUARD_EXIT_CODE=300",
             c"FORKGUARD_REPORT=fd:-1",
         ]);
-        assert_eq!((config.verbose, config.exit_code, config.report()), (0, None, None));
+        assert_eq!(
+            (config.verbose, config.exit_code, config.report()),
+            (0, None, None)
+        );
         assert_eq!(said.len(), 3);
         assert!(said[0].contains("\"x\" is not 0, 1 or 2"), "{}", said[0]);
         assert!(said[1].contains("\"300\" is no exit code"), "{}", said[1]);
@@ -825,15 +874,23 @@ mod tests {
 
     #[test]
     fn reports_may_go_to_a_descriptor_or_stderr() {
-        assert_eq!(environment(&[c"FORKGUARD_REPORT=fd:7"]).0.report(), Some(Target::Fd(7)));
-        assert_eq!(environment(&[c"FORKGUARD_REPORT=stderr"]).0.report(), Some(Target::Stderr));
+        assert_eq!(
+            environment(&[c"FORKGUARD_REPORT=fd:7"]).0.report(),
+            Some(Target::Fd(7))
+        );
+        assert_eq!(
+            environment(&[c"FORKGUARD_REPORT=stderr"]).0.report(),
+            Some(Target::Stderr)
+        );
     }
 
     #[test]
     fn a_relative_path_is_kept_from_here() {
         let (config, _) = environment(&[c"FORKGUARD_REPORT=events.jsonl"]);
         let expected = std::env::current_dir().unwrap().join("events.jsonl");
-        let Some(Target::Path(path)) = config.report() else { panic!("no path") };
+        let Some(Target::Path(path)) = config.report() else {
+            panic!("no path")
+        };
         assert_eq!(path.to_str().unwrap(), expected.to_str().unwrap());
     }
 
@@ -876,7 +933,10 @@ mod tests {
             ("my.conf:1: ", "there is no setting \"FORKGUARD_POLIC\""),
             ("my.conf:2: ", "\"nonsense\" is not of the form KEY=VALUE"),
             ("my.conf:3: ", "the quotes around the value do not match"),
-            ("my.conf:4: ", "FORKGUARD_CONFIG has a meaning in the environment only"),
+            (
+                "my.conf:4: ",
+                "FORKGUARD_CONFIG has a meaning in the environment only",
+            ),
             ("my.conf:5: ", "NUL byte"),
             ("my.conf:6: ", "carriage return"),
             ("my.conf:8: ", "there is no setting \"?\""),
@@ -937,11 +997,13 @@ mod tests {
     fn files_are_read_whole_or_not_at_all() {
         let folder = std::env::temp_dir().join(format!("forkguard-config-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        let mut memory = [0; FILE + 1];
+        let mut memory: Box<[u8; FILE + 1]> = vec![0; FILE + 1].try_into().unwrap();
         let mut read = |name: &str| {
             let path = folder.join(name);
             let path = std::ffi::CString::new(path.to_str().unwrap()).unwrap();
-            read(&path, &mut memory).map(<[u8]>::to_vec).map_err(|reason| reason.to_string())
+            read(&path, &mut memory)
+                .map(<[u8]>::to_vec)
+                .map_err(|reason| reason.to_string())
         };
         std::fs::write(folder.join("full"), vec![b'#'; FILE]).unwrap();
         std::fs::write(folder.join("long"), vec![b'#'; FILE + 1]).unwrap();

@@ -66,7 +66,7 @@ const fn row(group: Group, when: &'static [Is], say: &'static str) -> Row {
 
 use Group::{Fork, Initialise, Use};
 use Is::{
-    Asked, ForkedItself, Forked, Imported, ImportedFrom, Initialised, InitialisedBy, Program,
+    Asked, Forked, ForkedItself, Imported, ImportedFrom, Initialised, InitialisedBy, Program,
     PythonFork, Through, Used,
 };
 
@@ -371,10 +371,16 @@ pub fn of<'a>(v: &'a Violation<'a>) -> Advice<'a> {
             row.group == group && row.when.iter().all(|is| holds(is, v, forked, &sites))
         });
         if let Some(row) = row {
-            items[len] = Some(Item { say: row.say, sites });
+            items[len] = Some(Item {
+                say: row.say,
+                sites,
+            });
             len += 1;
         } else if group == Initialise {
-            items[len] = Some(Item { say: GENERAL.say, sites });
+            items[len] = Some(Item {
+                say: GENERAL.say,
+                sites,
+            });
             len += 1;
         }
     }
@@ -382,11 +388,16 @@ pub fn of<'a>(v: &'a Violation<'a>) -> Advice<'a> {
 }
 
 fn own_line(at: &Moment) -> Option<PythonLine<'_>> {
-    frames::fold(&at.stack.python, Beside::Called).filter(|seen| seen.own).map(|seen| seen.line)
+    frames::fold(&at.stack.python, Beside::Called)
+        .filter(|seen| seen.own)
+        .map(|seen| seen.line)
 }
 
 fn any_frame(at: &Moment, module: &str) -> bool {
-    at.stack.python.iter().any(|frame| frames::in_module(frame.file, module))
+    at.stack
+        .python
+        .iter()
+        .any(|frame| frames::in_module(frame.file, module))
 }
 
 fn holds(is: &Is, v: &Violation<'_>, forked: Option<&Moment>, sites: &Sites<'_>) -> bool {
@@ -394,14 +405,15 @@ fn holds(is: &Is, v: &Violation<'_>, forked: Option<&Moment>, sites: &Sites<'_>)
         Is::Asked => !v.context,
         Is::Initialised(module) => any_frame(v.initialised, module),
         Is::InitialisedBy(module, function) => v.initialised.stack.python.iter().any(|frame| {
-            frames::in_module(frame.file, module)
-                && frames::last_name(frame.function) == function
+            frames::in_module(frame.file, module) && frames::last_name(frame.function) == function
         }),
         Is::Imported => sites.import.is_some_and(|import| {
             // A library's own late import cannot be moved; the program's own module can be
             // changed itself.
             frames::origin(import.at.file) == Origin::Own
-                && import.file.is_none_or(|file| frames::origin(file) != Origin::Own)
+                && import
+                    .file
+                    .is_none_or(|file| frames::origin(file) != Origin::Own)
         }),
         Is::ImportedFrom(module) => sites
             .import
@@ -456,7 +468,11 @@ impl Shown<'_> {
     }
 
     fn known(&self, name: u8) -> bool {
-        if name == b'm' { self.module().is_some() } else { self.site(name).is_some() }
+        if name == b'm' {
+            self.module().is_some()
+        } else {
+            self.site(name).is_some()
+        }
     }
 
     fn module(&self) -> Option<frames::ModuleName<'_>> {
@@ -472,7 +488,14 @@ impl Shown<'_> {
             match (name, self.site(name), self.module()) {
                 (b'm', _, Some(module)) => write!(f, "{module}")?,
                 (b'm', _, None) => f.write_str("it")?,
-                (_, Some(frame), _) => write!(f, "{}", Location { frame, cwd: self.cwd })?,
+                (_, Some(frame), _) => write!(
+                    f,
+                    "{}",
+                    Location {
+                        frame,
+                        cwd: self.cwd
+                    }
+                )?,
                 (_, None, _) => f.write_str("the program")?,
             }
             rest = &rest[open + 3..];
@@ -481,7 +504,8 @@ impl Shown<'_> {
     }
 
     fn all_known(&self, part: &str) -> bool {
-        part.match_indices('{').all(|(at, _)| self.known(part.as_bytes()[at + 1]))
+        part.match_indices('{')
+            .all(|(at, _)| self.known(part.as_bytes()[at + 1]))
     }
 }
 
@@ -489,12 +513,16 @@ impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rest = self.item.say;
         while let Some(open) = rest.find('[') {
-            let Some(close) = rest[open..].find(']').map(|at| open + at) else { break };
+            let Some(close) = rest[open..].find(']').map(|at| open + at) else {
+                break;
+            };
             self.plain(&rest[..open], f)?;
             let part = &rest[open + 1..close];
             let after = &rest[close + 1..];
             // "[a]|[b]": b where a cannot be said.
-            let other = after.strip_prefix("|[").and_then(|after| after.split_once(']'));
+            let other = after
+                .strip_prefix("|[")
+                .and_then(|after| after.split_once(']'));
             if self.all_known(part) {
                 self.plain(part, f)?;
             } else if let Some((other, _)) = other {
@@ -503,5 +531,209 @@ impl fmt::Display for Shown<'_> {
             rest = other.map_or(after, |(_, after)| after);
         }
         self.plain(rest, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample::{FORKED, IMPORT, INITIALISED, Lines, Story, TORCH, USED};
+
+    fn advice(story: &Story) -> Vec<String> {
+        story.tell(|v| {
+            of(v)
+                .iter()
+                .map(|item| item.display("/home/me").to_string())
+                .collect()
+        })
+    }
+
+    fn package(path: &str) -> String {
+        format!("/opt/lib/python3.12/site-packages/{path}")
+    }
+
+    /// The advice where `path` (of a package) was on the stack of the fork, under app.py:31.
+    fn forked_in(path: &str) -> String {
+        let path = package(path);
+        let lines: Lines<'_> = &[
+            (
+                "/usr/lib/python3.12/multiprocessing/popen_fork.py",
+                66,
+                "_launch",
+            ),
+            (&path, 7, "f"),
+            ("/home/me/app.py", 31, "main"),
+        ];
+        advice(&Story::new(INITIALISED, lines, USED))[1].clone()
+    }
+
+    fn initialised_in(path: &str, context: bool) -> String {
+        let path = package(path);
+        let mut story = Story::new(
+            &[(&path, 7, "f"), ("/home/me/app.py", 12, "main")],
+            FORKED,
+            USED,
+        );
+        story.context = context;
+        advice(&story)[0].clone()
+    }
+
+    fn imported(path: &str) -> String {
+        let path = package(path);
+        let lines: Lines<'_> = &[(&path, 7, "<module>"), IMPORT, ("/home/me/app.py", 3, "f")];
+        advice(&Story::new(lines, FORKED, USED))[0].clone()
+    }
+
+    #[test]
+    fn the_frameworks_own_switch_for_what_only_asked() {
+        assert!(
+            advice(&Story::new(INITIALISED, FORKED, USED))[0]
+                .starts_with("app.py:12 only asks whether CUDA is there: run with PYTORCH_NVML")
+        );
+        let count: Lines<'_> = &[(TORCH, 9, "device_count"), ("/home/me/app.py", 12, "f")];
+        assert!(advice(&Story::new(count, FORKED, USED))[0].contains("count them in the worker"));
+        assert!(initialised_in("torch/random.py", false).contains("only asks PyTorch"));
+        assert!(initialised_in("numba/cuda/api.py", false).contains("only asks numba"));
+        assert!(initialised_in("cupy/cuda/__init__.py", false).contains("only asks CuPy"));
+        assert!(initialised_in("spacy/util.py", false).starts_with("call spacy.prefer_gpu()"));
+        assert!(initialised_in("jax/_src/api.py", true).contains("starts JAX in the parent"));
+        assert!(initialised_in("paddleocr/_models/x.py", true).contains("create PaddleOCR in"));
+        assert!(initialised_in("av/codec.py", true).contains("open the hardware decoder in"));
+        assert!(initialised_in("triton/runtime/x.py", false).contains("makes Triton look"));
+    }
+
+    #[test]
+    fn a_parent_that_used_the_gpu_did_not_only_ask() {
+        assert_eq!(
+            initialised_in("torch/cuda/__init__.py", true),
+            "fork first and initialise CUDA afterwards: move what initialises it (app.py:12) to \
+             after the fork at app.py:31, or into the child"
+        );
+    }
+
+    #[test]
+    fn imports() {
+        assert_eq!(
+            imported("mmcv/__init__.py"),
+            "move `import mmcv` from app.py:3 into the function that the worker runs, or to after \
+             the fork"
+        );
+        assert_eq!(
+            imported("cudf/__init__.py"),
+            "run with RAPIDS_NO_INITIALIZE=1, so that `import cudf` at app.py:3 does not \
+             initialise CUDA"
+        );
+        for rapids in [
+            "rmm/__init__.py",
+            "cuml/__init__.py",
+            "dask_cudf/__init__.py",
+        ] {
+            assert!(imported(rapids).contains("RAPIDS_NO_INITIALIZE=1"));
+        }
+        assert!(imported("triton/__init__.py").starts_with("`import triton` at app.py:3 makes"));
+        let extension = &[IMPORT, ("/home/me/app.py", 3, "<module>")];
+        assert!(
+            advice(&Story::new(extension, FORKED, USED))[0]
+                .starts_with("move the import at app.py:3 into")
+        );
+    }
+
+    #[test]
+    fn the_frameworks_own_way_to_make_processes() {
+        for (path, what) in [
+            ("gunicorn/arbiter.py", "post_fork hook"),
+            ("celery/worker.py", "--pool=solo"),
+            ("billiard/process.py", "--pool=threads"),
+            ("rq/worker.py", "rq.SimpleWorker"),
+            ("vllm/executor.py", "VLLM_WORKER_MULTIPROC_METHOD=spawn"),
+            ("airflow/x.py", "EXECUTE_TASKS_NEW_PYTHON_INTERPRETER"),
+            ("accelerate/launchers.py", "notebook_launcher (app.py:31)"),
+            (
+                "torch/utils/data/dataloader.py",
+                "at app.py:31 multiprocessing_context=\"spawn\"",
+            ),
+            (
+                "datasets/arrow_dataset.py",
+                "multiprocess.set_start_method(\"spawn\")",
+            ),
+            (
+                "torch/multiprocessing/spawn.py",
+                "torch.multiprocessing.get_context(\"spawn\")",
+            ),
+            ("joblib/parallel.py", "backend=\"loky\""),
+            ("ray/x.py", "@ray.remote"),
+            (
+                "multiprocess/pool.py",
+                "multiprocess.get_context(\"spawn\") at app.py:31",
+            ),
+            (
+                "pandas/x.py",
+                "multiprocessing.get_context(\"spawn\") at app.py:31",
+            ),
+        ] {
+            assert!(
+                forked_in(path).contains(what),
+                "{path}: {}",
+                forked_in(path)
+            );
+        }
+        let executor: Lines<'_> = &[
+            ("/usr/lib/python3.12/concurrent/futures/process.py", 7, "f"),
+            ("/home/me/app.py", 31, "main"),
+        ];
+        assert!(advice(&Story::new(INITIALISED, executor, USED))[1].contains("mp_context="));
+        let own: Lines<'_> = &[("/home/me/app.py", 31, "main")];
+        assert!(advice(&Story::new(INITIALISED, own, USED))[1].starts_with("replace the fork at"));
+    }
+
+    #[test]
+    fn data_loaders_may_keep_cuda_out() {
+        let loader = package("torch/utils/data/dataloader.py");
+        let lines: Lines<'_> = &[(&loader, 7, "f"), ("/home/me/app.py", 31, "main")];
+        let all = advice(&Story::new(INITIALISED, lines, USED));
+        assert_eq!(all.len(), 3);
+        assert!(
+            all[2].contains("keep CUDA out of the Dataset (worker.py:9)"),
+            "{}",
+            all[2]
+        );
+    }
+
+    #[test]
+    fn nothing_known_is_still_advice_without_holes() {
+        let mut story = Story::new(&[], &[], &[]);
+        assert_eq!(
+            advice(&story),
+            [
+                "fork first and initialise CUDA afterwards: move what initialises it to after the \
+              fork, or into the child"
+            ]
+        );
+        story.forks.clear();
+        assert_eq!(advice(&story).len(), 1);
+    }
+
+    /// A row that an earlier one always hides, or a name that the text cannot fill in, is a
+    /// mistake in the table.
+    #[test]
+    fn every_row_is_well_formed() {
+        for row in TABLE.iter().chain([&GENERAL]) {
+            let story = Story::new(INITIALISED, FORKED, USED);
+            let say = row.say;
+            assert_eq!(say.matches('[').count(), say.matches(']').count(), "{say}");
+            for (at, _) in say.match_indices('{') {
+                let name = &say[at..at + 3];
+                assert!(["{i}", "{f}", "{u}", "{m}"].contains(&name), "{say}");
+            }
+            let sites = story.tell(|_| Sites {
+                initialised: None,
+                forked: None,
+                used: None,
+                import: None,
+            });
+            let bare = Item { say, sites }.display("").to_string();
+            assert!(!bare.contains(['{', '}', '[', ']', '|']), "{bare}");
+            assert!(!bare.ends_with('.') && !bare.contains("  "), "{bare}");
+        }
     }
 }

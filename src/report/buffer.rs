@@ -17,7 +17,11 @@ pub struct Buffer<'a> {
 impl<'a> Buffer<'a> {
     /// An empty text in `bytes`, of which the last few are kept for the mark of a cut.
     pub fn new(bytes: &'a mut [u8]) -> Self {
-        Self { bytes, len: 0, cut: false }
+        Self {
+            bytes,
+            len: 0,
+            cut: false,
+        }
     }
 
     /// Appends. The formatting traits of what forkguard prints never fail.
@@ -37,8 +41,8 @@ impl<'a> Buffer<'a> {
         }
     }
 
-    /// How many bytes the text has.
-    pub fn len(&self) -> usize {
+    /// How many bytes the text has: where what comes next will begin.
+    pub fn end(&self) -> usize {
         self.len
     }
 
@@ -103,7 +107,8 @@ impl<'a> Buffer<'a> {
                     return;
                 }
                 self.bytes[space] = b'\n';
-                self.bytes.copy_within(space + 1..self.len, space + 1 + indent);
+                self.bytes
+                    .copy_within(space + 1..self.len, space + 1 + indent);
                 self.bytes[space + 1..=space + indent].fill(b' ');
                 self.len += indent;
                 at = space + 1 + indent;
@@ -191,10 +196,13 @@ mod tests {
         let mut bytes = [0; 128];
         let mut buffer = Buffer::new(&mut bytes);
         buffer.put_str("  ");
-        let from = buffer.len();
+        let from = buffer.end();
         buffer.put_str("aaa bbb ccc unbreakable-and-wide dd");
         buffer.wrap(from, 2, 2, 10);
-        assert_eq!(text(&mut buffer), "  aaa bbb\n  ccc\n  unbreakable-and-wide\n  dd");
+        assert_eq!(
+            text(&mut buffer),
+            "  aaa bbb\n  ccc\n  unbreakable-and-wide\n  dd"
+        );
     }
 
     #[test]

@@ -41,11 +41,17 @@ unsafe impl Sync for Bench {}
 
 static BENCH: Bench = Bench {
     owner: AtomicU64::new(0),
-    room: UnsafeCell::new(Tools { text: [0; TEXT], event: [0; EVENT], scene: Room::EMPTY }),
+    room: UnsafeCell::new(Tools {
+        text: [0; TEXT],
+        event: [0; EVENT],
+        scene: Room::EMPTY,
+    }),
 };
 
-/// The right to use the static buffers, given back when dropped.
-struct Claim;
+/// The static buffers, given back when dropped.
+struct Claim {
+    tools: *mut Tools,
+}
 
 impl Claim {
     /// The buffers, unless another thread of this very process has them.
@@ -62,12 +68,14 @@ impl Claim {
             .owner
             .compare_exchange(owner, me, Ordering::Acquire, Ordering::Relaxed)
             .ok()
-            .map(|_| Claim)
+            .map(|_| Claim {
+                tools: BENCH.room.get(),
+            })
     }
 
     fn tools(&mut self) -> &mut Tools {
         // SAFETY: whoever holds the one claim is alone; the borrow ends before it is dropped.
-        unsafe { &mut *BENCH.room.get() }
+        unsafe { &mut *self.tools }
     }
 }
 
@@ -102,7 +110,10 @@ pub fn first(v: &Violation<'_>) {
         return;
     }
     let _errno = ErrnoGuard::new();
-    let scene = Scene { colour: colour(config), ..Scene::UNKNOWN };
+    let scene = Scene {
+        colour: colour(config),
+        ..Scene::UNKNOWN
+    };
     line(|out| text::first_line(out, v, &scene));
 }
 
@@ -152,7 +163,9 @@ pub fn initialised(at: &Moment) {
     let config = config::get();
     let said = config.verbose >= 1;
     // On stderr, silence is the rule; a file that was asked for is told everything.
-    let event = config.report().filter(|target| said || *target != Target::Stderr);
+    let event = config
+        .report()
+        .filter(|target| said || *target != Target::Stderr);
     let said = said && speaks(config);
     if !said && event.is_none() {
         return;
@@ -190,4 +203,22 @@ pub fn first_use(function: &str, caller: usize) {
 pub fn notice(message: fmt::Arguments<'_>) {
     let _errno = ErrnoGuard::new();
     line(|out| out.put(format_args!("forkguard: {message}\n")));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_buffers_have_one_owner_who_may_be_dead() {
+        let claim = Claim::take().unwrap();
+        assert!(Claim::take().is_none());
+        drop(claim);
+        assert!(Claim::take().is_some());
+        // As a forked child finds them: a thread of the parent was reporting at the fork.
+        let parent = u64::from(raw::getpid() as u32 + 1) << 32 | 7;
+        BENCH.owner.store(parent, Ordering::Relaxed);
+        assert!(Claim::take().is_some());
+        assert_eq!(BENCH.owner.load(Ordering::Relaxed), 0);
+    }
 }

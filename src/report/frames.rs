@@ -26,8 +26,14 @@ pub enum Origin {
 pub fn origin(file: &str) -> Origin {
     if file.starts_with('<') {
         // What a person typed or passed with -c is the program.
-        const TYPED: [&str; 6] =
-            ["<string>", "<stdin", "<console>", "<ipython-input", "<python-input", "<cell"];
+        const TYPED: [&str; 6] = [
+            "<string>",
+            "<stdin",
+            "<console>",
+            "<ipython-input",
+            "<python-input",
+            "<cell",
+        ];
         return if TYPED.iter().any(|typed| file.starts_with(typed)) {
             Origin::Own
         } else {
@@ -50,26 +56,30 @@ pub fn origin(file: &str) -> Origin {
 
 /// `torch/cuda/__init__.py` of `…/site-packages/torch/cuda/__init__.py`.
 fn installed(file: &str) -> Option<&str> {
-    ["site-packages/", "dist-packages/"].into_iter().find_map(|folder| {
-        let at = file.rfind(folder)?;
-        (at == 0 || file.as_bytes()[at - 1] == b'/').then(|| &file[at + folder.len()..])
-    })
+    ["site-packages/", "dist-packages/"]
+        .into_iter()
+        .find_map(|folder| {
+            let at = file.rfind(folder)?;
+            (at == 0 || file.as_bytes()[at - 1] == b'/').then(|| &file[at + folder.len()..])
+        })
 }
 
 /// `multiprocessing/pool.py` of `…/lib/python3.12/multiprocessing/pool.py`.
 fn standard(file: &str) -> Option<&str> {
-    ["lib/python3.", "lib64/python3."].into_iter().find_map(|folder| {
-        let at = file.find(folder)?;
-        if at > 0 && file.as_bytes()[at - 1] != b'/' {
-            return None;
-        }
-        let rest = &file[at + folder.len()..];
-        let version = rest.find('/')?;
-        rest[..version]
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric())
-            .then(|| &rest[version + 1..])
-    })
+    ["lib/python3.", "lib64/python3."]
+        .into_iter()
+        .find_map(|folder| {
+            let at = file.find(folder)?;
+            if at > 0 && file.as_bytes()[at - 1] != b'/' {
+                return None;
+            }
+            let rest = &file[at + folder.len()..];
+            let version = rest.find('/')?;
+            rest[..version]
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric())
+                .then(|| &rest[version + 1..])
+        })
 }
 
 /// The path as a report shows it: a library's from its package on, the program's from `cwd` on.
@@ -141,8 +151,16 @@ pub fn fold(frames: &PythonFrames, beside: Beside) -> Option<Folded<'_>> {
         }
         match origin(frame.file) {
             Origin::Own => {
-                let library = if beside == Beside::Called { called } else { innermost };
-                return Some(Folded { line: frame, own: true, library });
+                let library = if beside == Beside::Called {
+                    called
+                } else {
+                    innermost
+                };
+                return Some(Folded {
+                    line: frame,
+                    own: true,
+                    library,
+                });
             }
             Origin::Generated => {}
             kind => {
@@ -159,7 +177,11 @@ pub fn fold(frames: &PythonFrames, beside: Beside) -> Option<Folded<'_>> {
     }
     let innermost = innermost.or_else(|| frames.iter().next())?;
     let line = package.unwrap_or(innermost);
-    Some(Folded { line, own: false, library: (line != innermost).then_some(innermost) })
+    Some(Folded {
+        line,
+        own: false,
+        library: (line != innermost).then_some(innermost),
+    })
 }
 
 /// The frame in which `multiprocessing` runs a forked child's work.
@@ -177,7 +199,8 @@ pub fn in_module(file: &str, module: &str) -> bool {
     let Some(path) = installed(file).or_else(|| standard(file)) else {
         return false;
     };
-    path.strip_prefix(module).is_some_and(|rest| rest.starts_with(['/', '.']))
+    path.strip_prefix(module)
+        .is_some_and(|rest| rest.starts_with(['/', '.']))
 }
 
 /// An `import` statement inside which something happened.
@@ -208,8 +231,11 @@ impl fmt::Display for ModuleName<'_> {
         let path = path.strip_suffix(".py").unwrap_or(path);
         let path = path.strip_suffix("/__init__").unwrap_or(path);
         // Where the program's own packages begin is not known: its last part is right.
-        let path =
-            if library.is_some() { path } else { path.rsplit('/').next().unwrap_or(path) };
+        let path = if library.is_some() {
+            path
+        } else {
+            path.rsplit('/').next().unwrap_or(path)
+        };
         for (i, part) in path.split('/').enumerate() {
             if i > 0 {
                 f.write_str(".")?;
@@ -228,7 +254,9 @@ fn import_machinery(frame: &PythonLine<'_>) -> bool {
 /// The `import` inside which this stack's innermost frame ran: the one that the program's own
 /// code made, or failing that the outermost one that a library made on the way.
 pub fn import(frames: &PythonFrames) -> Option<Import<'_>> {
-    let own = frames.iter().position(|frame| origin(frame.file) == Origin::Own);
+    let own = frames
+        .iter()
+        .position(|frame| origin(frame.file) == Origin::Own);
     let start = own.unwrap_or(frames.len().saturating_sub(1));
     let own_frame = frames.iter().nth(start)?;
 
@@ -240,14 +268,20 @@ pub fn import(frames: &PythonFrames) -> Option<Import<'_>> {
             importing = true;
         } else {
             if importing && frame.function == "<module>" {
-                return Some(Import { at: importer, file: Some(frame.file) });
+                return Some(Import {
+                    at: importer,
+                    file: Some(frame.file),
+                });
             }
             importing = false;
             importer = frame;
         }
     }
     if importing {
-        return Some(Import { at: importer, file: None });
+        return Some(Import {
+            at: importer,
+            file: None,
+        });
     }
 
     // Outwards: is the program's line itself at the top level of a module that it imported?
@@ -260,5 +294,226 @@ pub fn import(frames: &PythonFrames) -> Option<Import<'_>> {
         return None;
     }
     let at = outer.find(|frame| !import_machinery(frame))?;
-    (origin(at.file) == Origin::Own).then_some(Import { at, file: Some(own_frame.file) })
+    (origin(at.file) == Origin::Own).then_some(Import {
+        at,
+        file: Some(own_frame.file),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample::{self, IMPORT, Lines, POOL, POPEN, PROCESS, TORCH};
+
+    const MMCV: &str = "/usr/lib/python3/dist-packages/mmcv/__init__.py";
+
+    fn folded(lines: Lines<'_>, beside: Beside) -> String {
+        let frames = PythonFrames::sample(lines);
+        let Some(seen) = fold(&frames, beside) else {
+            return "nothing".into();
+        };
+        let shown = |frame| {
+            Location {
+                frame,
+                cwd: "/home/me",
+            }
+            .to_string()
+        };
+        let library = seen.library.map(shown).unwrap_or_default();
+        format!(
+            "{} {} {library}",
+            if seen.own { "own" } else { "library" },
+            shown(seen.line)
+        )
+    }
+
+    fn imported(lines: Lines<'_>) -> String {
+        let frames = PythonFrames::sample(lines);
+        import(&frames).map_or("none".into(), |import| {
+            let at = Location {
+                frame: import.at,
+                cwd: "/home/me",
+            };
+            let module = import
+                .module()
+                .map_or("?".into(), |module| module.to_string());
+            format!("{module} at {at}")
+        })
+    }
+
+    #[test]
+    fn whose_a_file_is() {
+        for (file, whose) in [
+            ("app.py", Origin::Own),
+            ("/home/me/lib/python3.py", Origin::Own),
+            ("/home/me/site-packages.py", Origin::Own),
+            ("<string>", Origin::Own),
+            ("<stdin>", Origin::Own),
+            ("<python-input-0>", Origin::Own),
+            ("<ipython-input-3-abc>", Origin::Own),
+            ("<frozen runpy>", Origin::Generated),
+            ("<attrs generated init x>", Origin::Generated),
+            ("/x/lib/python3.13t/threading.py", Origin::Standard),
+            ("/x/lib64/python3.9/threading.py", Origin::Standard),
+            ("/x/lib/python3.9/site-packages/a.py", Origin::Package),
+            ("/usr/lib/python3/dist-packages/a.py", Origin::Package),
+            ("/usr/local/bin/gunicorn", Origin::Launcher),
+            ("/home/me/bin/run.py", Origin::Own),
+        ] {
+            assert_eq!(origin(file), whose, "{file}");
+        }
+    }
+
+    #[test]
+    fn paths_are_short() {
+        for (file, short) in [
+            ("/home/me/app.py", "app.py"),
+            ("/home/me/src/app.py", "src/app.py"),
+            ("/home/megan/app.py", "/home/megan/app.py"),
+            ("./app.py", "app.py"),
+            (TORCH, "torch/cuda/__init__.py"),
+            (POPEN, "multiprocessing/popen_fork.py"),
+            ("<string>", "<string>"),
+        ] {
+            assert_eq!(tidy(file, "/home/me"), short);
+        }
+        assert_eq!(tidy("/app.py", "/"), "/app.py");
+        assert_eq!(tidy("/app.py", ""), "/app.py");
+    }
+
+    #[test]
+    fn the_programs_line_and_what_it_called() {
+        assert_eq!(
+            folded(sample::USED, Beside::Called),
+            "own worker.py:9 torch/nn/modules/module.py:1050"
+        );
+        assert_eq!(
+            folded(sample::FORKED, Beside::Innermost),
+            "own app.py:31 multiprocessing/popen_fork.py:66"
+        );
+        assert_eq!(
+            folded(&[("app.py", 3, "<module>")], Beside::Called),
+            "own app.py:3 "
+        );
+        assert_eq!(folded(&[], Beside::Called), "nothing");
+    }
+
+    #[test]
+    fn a_childs_use_is_not_the_parents_line() {
+        let lines = &[
+            (
+                "/x/site-packages/torch/multiprocessing/reductions.py",
+                181,
+                "rebuild_cuda_tensor",
+            ),
+            ("/usr/lib/python3.12/multiprocessing/queues.py", 103, "get"),
+            (POOL, 114, "worker"),
+            (PROCESS, 314, "BaseProcess._bootstrap"),
+            (POPEN, 71, "_launch"),
+            ("/home/me/app.py", 31, "main"),
+        ];
+        assert_eq!(
+            folded(lines, Beside::Called),
+            "library torch/multiprocessing/reductions.py:181 "
+        );
+    }
+
+    #[test]
+    fn without_an_own_line_the_package_speaks() {
+        let lines = &[
+            ("/usr/lib/python3.12/os.py", 9, "x"),
+            ("/x/site-packages/gunicorn/arbiter.py", 589, "spawn_worker"),
+            ("/usr/local/bin/gunicorn", 8, "<module>"),
+        ];
+        assert_eq!(
+            folded(lines, Beside::Innermost),
+            "library gunicorn/arbiter.py:589 os.py:9"
+        );
+        assert_eq!(
+            folded(&[("<frozen runpy>", 88, "f")], Beside::Called),
+            "library <frozen runpy>:88 "
+        );
+    }
+
+    #[test]
+    fn the_import_that_did_it() {
+        let lines = &[
+            (TORCH, 174, "is_available"),
+            (
+                "/usr/lib/python3/dist-packages/mmcv/utils/env.py",
+                20,
+                "check",
+            ),
+            (
+                "/usr/lib/python3/dist-packages/mmcv/utils/__init__.py",
+                4,
+                "<module>",
+            ),
+            IMPORT,
+            (MMCV, 5, "<module>"),
+            IMPORT,
+            ("/home/me/app.py", 3, "<module>"),
+        ];
+        assert_eq!(imported(lines), "mmcv at app.py:3");
+        // Beside the import stands what it ran, not the machinery.
+        assert_eq!(
+            folded(lines, Beside::Called),
+            "own app.py:3 mmcv/__init__.py:5"
+        );
+    }
+
+    #[test]
+    fn an_import_by_a_library_on_the_way() {
+        let lines = &[
+            (TORCH, 174, "is_available"),
+            ("/x/site-packages/triton/runtime/driver.py", 9, "<module>"),
+            IMPORT,
+            ("/x/site-packages/vllm/utils.py", 88, "load"),
+            ("/home/me/app.py", 3, "main"),
+        ];
+        assert_eq!(imported(lines), "triton.runtime.driver at vllm/utils.py:88");
+    }
+
+    #[test]
+    fn an_import_of_the_programs_own_module() {
+        let lines = &[
+            (TORCH, 174, "is_available"),
+            ("/home/me/pkg/config.py", 5, "<module>"),
+            IMPORT,
+            ("/home/me/app.py", 1, "<module>"),
+        ];
+        assert_eq!(imported(lines), "config at app.py:1");
+    }
+
+    #[test]
+    fn an_import_without_a_module_frame() {
+        assert_eq!(
+            imported(&[IMPORT, ("/home/me/app.py", 2, "<module>")]),
+            "? at app.py:2"
+        );
+    }
+
+    #[test]
+    fn no_import() {
+        assert_eq!(imported(sample::INITIALISED), "none");
+        assert_eq!(imported(&[]), "none");
+        // The program's module was imported by a framework: nothing to say of that.
+        let lines = &[
+            (TORCH, 174, "is_available"),
+            ("/home/me/app.py", 5, "<module>"),
+            IMPORT,
+            ("/x/site-packages/gunicorn/util.py", 371, "import_app"),
+        ];
+        assert_eq!(imported(lines), "none");
+    }
+
+    #[test]
+    fn modules_by_path() {
+        assert!(in_module(TORCH, "torch"));
+        assert!(in_module(TORCH, "torch/cuda"));
+        assert!(in_module("/x/site-packages/torch.py", "torch"));
+        assert!(!in_module("/x/site-packages/torchvision/a.py", "torch"));
+        assert!(!in_module("/home/me/torch/a.py", "torch"));
+        assert_eq!(last_name("Device.is_available"), "is_available");
+    }
 }

@@ -27,11 +27,26 @@ struct Limit {
 
 /// Tried in turn until the event fits.
 const LIMITS: [Limit; 5] = [
-    Limit { frames: usize::MAX, text: 4096 },
-    Limit { frames: 24, text: 1024 },
-    Limit { frames: 8, text: 256 },
-    Limit { frames: 2, text: 128 },
-    Limit { frames: 0, text: 64 },
+    Limit {
+        frames: usize::MAX,
+        text: 4096,
+    },
+    Limit {
+        frames: 24,
+        text: 1024,
+    },
+    Limit {
+        frames: 8,
+        text: 256,
+    },
+    Limit {
+        frames: 2,
+        text: 128,
+    },
+    Limit {
+        frames: 0,
+        text: 64,
+    },
 ];
 
 /// What an event tells, besides who tells it.
@@ -85,9 +100,14 @@ pub fn initialised(out: &mut Buffer<'_>, at: &Moment, policy: &str, scene: &Scen
 }
 
 fn fit(out: &mut Buffer<'_>, event: &Event<'_>, scene: &Scene<'_>, limits: &[Limit]) {
-    let start = out.len();
+    let start = out.end();
     for limit in limits {
-        let mut object = Writer { out, limit: *limit, exe: scene.exe, first: true };
+        let mut object = Writer {
+            out,
+            limit: *limit,
+            exe: scene.exe,
+            first: true,
+        };
         object.event(event, scene);
         out.put_str("\n");
         if !out.is_cut() {
@@ -150,7 +170,10 @@ impl Writer<'_, '_> {
 
     fn quoted(&mut self, value: fmt::Arguments<'_>) {
         self.out.put_str("\"");
-        let mut escape = Escape { out: self.out, left: self.limit.text };
+        let mut escape = Escape {
+            out: self.out,
+            left: self.limit.text,
+        };
         let _ = escape.write_fmt(value);
         self.out.put_str("\"");
     }
@@ -170,19 +193,25 @@ impl Writer<'_, '_> {
         self.string("function", here.function());
         self.optional("library", native::library(here.caller));
         if let Some(v) = event.violation {
-            self.string("action", match v.action {
-                Action::Abort(None) => "abort",
-                Action::Abort(Some(_)) => "exit",
-                Action::Warn => "warn",
-            });
+            self.string(
+                "action",
+                match v.action {
+                    Action::Abort(None) => "abort",
+                    Action::Abort(Some(_)) => "exit",
+                    Action::Warn => "warn",
+                },
+            );
             if let Action::Abort(Some(code)) = v.action {
                 self.raw("exit_code", format_args!("{code}"));
             }
-            self.string("kind", match v.kind {
-                Kind::DriverCall => "driver-call",
-                Kind::TorchRefusal => "torch-refusal",
-                Kind::XlaCall => "xla-call",
-            });
+            self.string(
+                "kind",
+                match v.kind {
+                    Kind::DriverCall => "driver-call",
+                    Kind::TorchRefusal => "torch-refusal",
+                    Kind::XlaCall => "xla-call",
+                },
+            );
             self.raw("context", format_args!("{}", event.context));
             self.raw("initialising", format_args!("{}", v.initialising));
             match v.told_by {
@@ -273,7 +302,10 @@ impl Writer<'_, '_> {
             self.raw("line", format_args!("{}", frame.line));
             self.string("function", frame.function);
             // Which is the program's own, so that readers need not know the rules.
-            self.raw("own", format_args!("{}", frames::origin(frame.file) == frames::Origin::Own));
+            self.raw(
+                "own",
+                format_args!("{}", frames::origin(frame.file) == frames::Origin::Own),
+            );
             self.close("}");
         }
         self.close("]");
@@ -281,7 +313,10 @@ impl Writer<'_, '_> {
             self.raw("python_omitted", format_args!("{omitted}"));
             if before > 0 && self.limit.frames >= len {
                 // Counted from the outermost, as the array is.
-                self.raw("python_omitted_at", format_args!("{}", len.saturating_sub(gap)));
+                self.raw(
+                    "python_omitted_at",
+                    format_args!("{}", len.saturating_sub(gap)),
+                );
             }
         }
     }
@@ -299,19 +334,18 @@ impl Writer<'_, '_> {
             }
             self.item();
             self.open("{");
-            match native::locate(address) {
-                Some(located) => {
-                    let path = if located.path.is_empty() { self.exe } else { located.path };
-                    self.string("module", path);
-                    self.raw("offset", format_args!("{}", located.offset + 1));
-                    self.optional("symbol", located.symbol);
+            let located = native::locate(address);
+            let module = located.map(|located| {
+                if located.path.is_empty() {
+                    self.exe
+                } else {
+                    located.path
                 }
-                None => {
-                    self.raw("module", format_args!("null"));
-                    self.raw("offset", format_args!("{address}"));
-                    self.raw("symbol", format_args!("null"));
-                }
-            }
+            });
+            let offset = located.map_or(address, |located| located.offset + 1);
+            self.optional("module", module);
+            self.raw("offset", format_args!("{offset}"));
+            self.optional("symbol", located.and_then(|located| located.symbol));
             self.close("}");
         }
         self.close("]");
@@ -373,9 +407,11 @@ impl fmt::Display for Rfc3339 {
         let seconds = self.0 / 1_000_000_000;
         let ms = self.0 / 1_000_000 % 1000;
         let (year, month, day) = civil(seconds / 86_400);
-        let (hour, minute, second) =
-            (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
+        let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z"
+        )
     }
 }
 
@@ -393,4 +429,182 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let january = month >= 10;
     let month = if january { month - 9 } else { month + 3 };
     (era * 400 + year + u64::from(january), month, day_of_month)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::report::sample::{self, Story, moment};
+
+    const SCENE: Scene<'static> = Scene {
+        cwd: "/home/me",
+        exe: "/usr/bin/python3.12",
+        argv0: "python",
+        ppid: 4200,
+        colour: false,
+    };
+
+    fn made(size: usize, make: impl FnOnce(&mut Buffer<'_>)) -> String {
+        let mut bytes = vec![0; size];
+        let mut out = Buffer::new(&mut bytes);
+        make(&mut out);
+        String::from_utf8(out.finish().to_vec()).unwrap()
+    }
+
+    fn parsed(story: &Story) -> Value {
+        let line = story.tell(|v| made(128 * 1024, |out| violation(out, v, &SCENE)));
+        assert_eq!(line.matches('\n').count(), 1, "{line}");
+        serde_json::from_str(&line).expect(&line)
+    }
+
+    #[test]
+    fn a_violation_has_every_promised_field() {
+        let event = parsed(&sample::example());
+        for (name, value) in [
+            ("schema", Value::from(1)),
+            ("event", "violation".into()),
+            ("time", "2026-11-21T07:15:02.650Z".into()),
+            ("pid", 4242.into()),
+            ("ppid", 4200.into()),
+            ("exe", "/usr/bin/python3.12".into()),
+            ("argv0", "python".into()),
+            ("policy", "abort".into()),
+            ("function", "cuCtxGetDevice".into()),
+            ("library", Value::Null),
+            ("kind", "driver-call".into()),
+            ("context", false.into()),
+            ("told_by", Value::Null),
+        ] {
+            assert_eq!(event[name], value, "{name}");
+        }
+        for name in ["initialised", "forked", "used"] {
+            let moment = &event[name];
+            assert!(moment["pid"].is_i64() && moment["tid"].is_i64(), "{name}");
+            assert_eq!(moment["thread"], "MainThread");
+            assert!(moment["time"].as_str().unwrap().ends_with('Z'));
+            assert!(
+                moment["native"].is_array() && moment["python"].is_array(),
+                "{name}"
+            );
+        }
+        assert_eq!(event["forked"]["child"], 4242);
+        assert_eq!(event["forks"].as_array().unwrap().len(), 1);
+        assert_eq!(event["advice"].as_array().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn stacks_are_innermost_last() {
+        let event = parsed(&sample::example());
+        let used = event["used"]["python"].as_array().unwrap();
+        assert_eq!(used.len(), sample::USED.len());
+        let last = used.last().unwrap();
+        assert_eq!(last["file"], sample::TORCH);
+        assert_eq!(
+            (&last["line"], &last["function"]),
+            (&398.into(), &"_lazy_init".into())
+        );
+        assert_eq!(last["own"], false);
+        assert_eq!(used[0]["file"], "/home/me/app.py");
+    }
+
+    #[test]
+    fn arrays_are_there_when_empty() {
+        let mut story = Story::new(&[], &[], &[]);
+        story.forks.clear();
+        let event = parsed(&story);
+        assert_eq!(event["forked"], Value::Null);
+        assert_eq!(event["forks"], Value::from(Vec::<Value>::new()));
+        for name in ["initialised", "used"] {
+            assert_eq!(event[name]["python"], Value::from(Vec::<Value>::new()));
+            assert_eq!(event[name]["native"], Value::from(Vec::<Value>::new()));
+        }
+    }
+
+    #[test]
+    fn an_unnamed_address_stays_a_number() {
+        let mut story = Story::new(&[], &[], &[]);
+        story.used.stack.native[..2].copy_from_slice(&[0x10, 0x20]);
+        story.used.stack.native_len = 2;
+        let event = parsed(&story);
+        let native = event["used"]["native"].as_array().unwrap();
+        assert_eq!(native.len(), 2);
+        assert_eq!(native[0]["offset"], 0x20);
+        assert_eq!(
+            (&native[1]["offset"], &native[1]["module"]),
+            (&0x10.into(), &Value::Null)
+        );
+    }
+
+    #[test]
+    fn strings_come_back_as_they_were() {
+        let odd = "/home/\"quoted\"\\\t\n\r\x01\x7f/früh/日本.py";
+        let event = parsed(&Story::new(&[(odd, 1, "f")], &[], &[]));
+        assert_eq!(event["initialised"]["python"][0]["file"], odd);
+    }
+
+    #[test]
+    fn an_initialisation_is_an_event() {
+        let at = moment(4200, "cuInit", 0, sample::INITIALISED);
+        let line = made(128 * 1024, |out| initialised(out, &at, "warn", &SCENE));
+        let event: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(event["event"], "initialised");
+        assert_eq!(event["policy"], "warn");
+        assert_eq!(event["pid"], 4200);
+        assert_eq!(event["initialised"]["python"].as_array().unwrap().len(), 2);
+        assert_eq!(
+            (&event["forked"], &event["used"]),
+            (&Value::Null, &Value::Null)
+        );
+        assert_eq!(event["advice"], Value::from(Vec::<Value>::new()));
+    }
+
+    #[test]
+    fn a_long_event_loses_frames_from_the_middle_and_stays_json() {
+        let names: Vec<String> = (0..60).map(|i| format!("/deep/{i:03}.py")).collect();
+        let lines: Vec<_> = names.iter().map(|name| (&**name, 1, "f")).collect();
+        let story = Story::new(&lines, &lines, &lines);
+        let mut previous = usize::MAX;
+        for size in [128 * 1024, 12 * 1024, 8 * 1024, 5 * 1024, 1700] {
+            let line = story.tell(|v| made(size, |out| violation(out, v, &SCENE)));
+            let event: Value = serde_json::from_str(&line).expect(&line);
+            let python = event["used"]["python"].as_array().unwrap();
+            assert!(python.len() <= previous, "{size}");
+            previous = python.len();
+            let omitted = event["used"]["python_omitted"].as_u64().unwrap_or(0);
+            assert_eq!(python.len() as u64 + omitted, 60, "{size}");
+            if !python.is_empty() {
+                assert_eq!(python[0]["file"], "/deep/059.py");
+                assert_eq!(python[python.len() - 1]["file"], "/deep/000.py");
+            }
+        }
+        assert_eq!(previous, 0);
+    }
+
+    #[test]
+    fn what_does_not_fit_at_all_is_not_begun() {
+        let line = sample::example().tell(|v| made(200, |out| violation(out, v, &SCENE)));
+        assert_eq!(line, "");
+    }
+
+    #[test]
+    fn the_short_form_fits_where_it_must() {
+        let line = sample::example().tell(|v| made(3072, |out| violation_short(out, v, &SCENE)));
+        let event: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(event["pid"], 4242);
+    }
+
+    #[test]
+    fn times() {
+        for (ns, shown) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_400_000_000_000, "2000-02-29T00:00:00.000Z"),
+            (1_709_251_199_999_000_000, "2024-02-29T23:59:59.999Z"),
+            (1_735_689_600_000_000_000, "2025-01-01T00:00:00.000Z"),
+            (4_107_542_400_000_000_000, "2100-03-01T00:00:00.000Z"),
+        ] {
+            assert_eq!(Rfc3339(ns).to_string(), shown);
+        }
+    }
 }

@@ -9,6 +9,8 @@ pub mod emit;
 pub mod frames;
 pub mod json;
 pub mod native;
+#[cfg(test)]
+mod sample;
 pub mod scene;
 pub mod sink;
 pub mod text;

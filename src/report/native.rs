@@ -23,7 +23,11 @@ pub fn basename(path: &str) -> &str {
 
 /// The file name of a module; the loader gives the program itself no path.
 fn file_name(path: &'static str) -> &'static str {
-    basename(if path.is_empty() { scene::argv0() } else { path })
+    basename(if path.is_empty() {
+        scene::argv0()
+    } else {
+        path
+    })
 }
 
 /// The library through which a call came (or the program), by its file name.
@@ -55,12 +59,17 @@ pub struct Frame {
 impl Frame {
     /// Names a return address.
     pub fn new(address: usize) -> Self {
-        Self { address, located: locate(address) }
+        Self {
+            address,
+            located: locate(address),
+        }
     }
 
     /// The module's file name; empty where it is unknown.
     pub fn module(&self) -> &'static str {
-        self.located.as_ref().map_or("", |located| file_name(located.path))
+        self.located
+            .as_ref()
+            .map_or("", |located| file_name(located.path))
     }
 }
 

@@ -21,7 +21,10 @@ pub struct Room {
 
 impl Room {
     /// Empty room.
-    pub const EMPTY: Self = Self { cwd: [0; PATH], exe: [0; PATH] };
+    pub const EMPTY: Self = Self {
+        cwd: [0; PATH],
+        exe: [0; PATH],
+    };
 }
 
 /// The process, as a report names it.
@@ -41,7 +44,13 @@ pub struct Scene<'a> {
 
 impl Scene<'static> {
     /// A process of which nothing is known.
-    pub const UNKNOWN: Self = Self { cwd: "", exe: "", argv0: "", ppid: 0, colour: false };
+    pub const UNKNOWN: Self = Self {
+        cwd: "",
+        exe: "",
+        argv0: "",
+        ppid: 0,
+        colour: false,
+    };
 }
 
 impl<'a> Scene<'a> {
@@ -64,19 +73,28 @@ pub fn cwd(room: &mut [u8]) -> &str {
     let len = unsafe { libc::syscall(libc::SYS_getcwd, room.as_mut_ptr(), room.len()) };
     // The length includes the NUL.
     let len = usize::try_from(len).unwrap_or(0).saturating_sub(1);
-    let path = room.get(..len).and_then(|path| core::str::from_utf8(path).ok());
+    let path = room
+        .get(..len)
+        .and_then(|path| core::str::from_utf8(path).ok());
     // Outside of the process's root the kernel answers "(unreachable)/…".
-    path.filter(|path| path.starts_with('/')).unwrap_or_default()
+    path.filter(|path| path.starts_with('/'))
+        .unwrap_or_default()
 }
 
 fn exe(room: &mut [u8]) -> &str {
     // SAFETY: the name is NUL-terminated, and the kernel writes at most `room.len()` bytes into
     // `room`, which is ours alone.
     let len = unsafe {
-        libc::readlink(c"/proc/self/exe".as_ptr(), room.as_mut_ptr().cast(), room.len())
+        libc::readlink(
+            c"/proc/self/exe".as_ptr(),
+            room.as_mut_ptr().cast(),
+            room.len(),
+        )
     };
     let len = usize::try_from(len).unwrap_or(0);
-    room.get(..len).and_then(|path| core::str::from_utf8(path).ok()).unwrap_or_default()
+    room.get(..len)
+        .and_then(|path| core::str::from_utf8(path).ok())
+        .unwrap_or_default()
 }
 
 /// The first argument the program was started with.
@@ -99,10 +117,19 @@ mod tests {
     fn names_this_process() {
         let mut room = Room::EMPTY;
         let scene = Scene::ask(&mut room, false);
-        assert_eq!(scene.cwd, std::env::current_dir().unwrap().to_str().unwrap());
-        assert_eq!(scene.exe, std::env::current_exe().unwrap().to_str().unwrap());
+        assert_eq!(
+            scene.cwd,
+            std::env::current_dir().unwrap().to_str().unwrap()
+        );
+        assert_eq!(
+            scene.exe,
+            std::env::current_exe().unwrap().to_str().unwrap()
+        );
         assert_eq!(scene.argv0, std::env::args().next().unwrap());
-        assert_eq!(u32::try_from(scene.ppid).unwrap(), std::os::unix::process::parent_id());
+        assert_eq!(
+            u32::try_from(scene.ppid).unwrap(),
+            std::os::unix::process::parent_id()
+        );
     }
 
     #[test]

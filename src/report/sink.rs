@@ -226,9 +226,17 @@ fn write_whole(fd: i32, bytes: &[u8], way: Way) -> Result<(), Failure> {
     while written < bytes.len() {
         let left = PATIENCE - (now_ms() - start);
         if left <= 0 || !writable(fd, left) {
-            return Err(if written == 0 { Failure::Full } else { Failure::Short(written) });
+            return Err(if written == 0 {
+                Failure::Full
+            } else {
+                Failure::Short(written)
+            });
         }
-        let most = if way == Way::Pieces { PIPE_CHUNK } else { usize::MAX };
+        let most = if way == Way::Pieces {
+            PIPE_CHUNK
+        } else {
+            usize::MAX
+        };
         let piece = &bytes[written..bytes.len().min(written.saturating_add(most))];
         let start_of_piece = piece.as_ptr().cast();
         let n = if way == Way::Send {
@@ -254,7 +262,11 @@ fn write_whole(fd: i32, bytes: &[u8], way: Way) -> Result<(), Failure> {
 
 /// Waits until `fd` can take something or has an error to tell.
 fn writable(fd: i32, timeout_ms: i64) -> bool {
-    let mut poll = libc::pollfd { fd, events: libc::POLLOUT, revents: 0 };
+    let mut poll = libc::pollfd {
+        fd,
+        events: libc::POLLOUT,
+        revents: 0,
+    };
     let timeout = i32::try_from(timeout_ms).unwrap_or(i32::MAX);
     // SAFETY: one `pollfd` is given and counted.
     let ready = unsafe { libc::poll(&raw mut poll, 1, timeout) };
@@ -263,7 +275,10 @@ fn writable(fd: i32, timeout_ms: i64) -> bool {
 }
 
 fn now_ms() -> i64 {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut now = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: the kernel writes one `timespec` into ours.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
     now.tv_sec * 1000 + now.tv_nsec / 1_000_000
@@ -288,7 +303,10 @@ impl NoSigpipe {
         let mut before: libc::sigset_t = unsafe { core::mem::zeroed() };
         // SAFETY: both sets are ours; only this thread's mask is changed, until the drop.
         unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, &raw mut before) };
-        Self { before, pending: Self::is_pending() }
+        Self {
+            before,
+            pending: Self::is_pending(),
+        }
     }
 
     fn set() -> libc::sigset_t {
@@ -314,7 +332,10 @@ impl Drop for NoSigpipe {
     fn drop(&mut self) {
         if !self.pending && Self::is_pending() {
             let set = Self::set();
-            let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+            let at_once = libc::timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            };
             // SAFETY: takes the one pending SIGPIPE of this thread's own write; no information
             // about it is asked for.
             unsafe {
@@ -323,7 +344,190 @@ impl Drop for NoSigpipe {
         }
         // SAFETY: gives back the mask that `block` found.
         unsafe {
-            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.before, core::ptr::null_mut());
+            libc::pthread_sigmask(
+                libc::SIG_SETMASK,
+                &raw const self.before,
+                core::ptr::null_mut(),
+            );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::CString;
+    use std::fs;
+    use std::io::Read;
+    use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::path::PathBuf;
+
+    use super::*;
+
+    /// A folder of its own for one test, removed at its end.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let path =
+                std::env::temp_dir().join(format!("forkguard-{name}-{}", std::process::id()));
+            fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+
+        fn path(&self, name: &str) -> CString {
+            CString::new(self.0.join(name).to_str().unwrap()).unwrap()
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            fs::remove_dir_all(&self.0).unwrap();
+        }
+    }
+
+    fn pipe() -> (OwnedFd, OwnedFd) {
+        let mut ends = [0; 2];
+        // SAFETY: room for the two descriptors is given.
+        let made = unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) };
+        assert_eq!(made, 0);
+        // SAFETY: both were opened just now and belong to nobody else.
+        unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) }
+    }
+
+    #[test]
+    fn a_file_is_made_private_and_appended_to() {
+        let folder = Folder::new("append");
+        let path = folder.path("events");
+        to_path(&path, b"one\n").unwrap();
+        to_path(&path, b"two\n").unwrap();
+        let file = folder.0.join("events");
+        assert_eq!(fs::read(&file).unwrap(), b"one\ntwo\n");
+        assert_eq!(
+            fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+    }
+
+    #[test]
+    fn a_symbolic_link_is_not_followed() {
+        let folder = Folder::new("link");
+        fs::write(folder.0.join("victim"), b"").unwrap();
+        symlink(folder.0.join("victim"), folder.0.join("link")).unwrap();
+        assert_eq!(
+            to_path(&folder.path("link"), b"x"),
+            Err(Failure::Errno(libc::ELOOP))
+        );
+        assert_eq!(fs::read(folder.0.join("victim")).unwrap(), b"");
+    }
+
+    #[test]
+    fn what_cannot_be_opened_says_why() {
+        let folder = Folder::new("open");
+        assert_eq!(
+            to_path(&folder.path("no/events"), b"x"),
+            Err(Failure::Errno(libc::ENOENT))
+        );
+        assert_eq!(
+            to_path(&folder.path(""), b"x"),
+            Err(Failure::Errno(libc::EISDIR))
+        );
+        let fifo = folder.path("fifo");
+        // SAFETY: the path is NUL-terminated.
+        assert_eq!(unsafe { libc::mkfifo(fifo.as_ptr(), 0o600) }, 0);
+        assert_eq!(to_path(&fifo, b"x"), Err(Failure::Errno(libc::ENXIO)));
+        assert_eq!(
+            to_path(c"/dev/full", b"x"),
+            Err(Failure::Errno(libc::ENOSPC))
+        );
+    }
+
+    #[test]
+    fn descriptors_that_cannot_take_it_say_why() {
+        assert_eq!(to_fd(-1, b"x"), Err(Failure::Errno(libc::EBADF)));
+        let (read, write) = pipe();
+        // Its read end is no place to write to, though /proc would open it so.
+        assert_eq!(
+            to_fd(read.as_raw_fd(), b"x"),
+            Err(Failure::Errno(libc::EBADF))
+        );
+        drop(read);
+        // No SIGPIPE kills the test.
+        assert_eq!(
+            to_fd(write.as_raw_fd(), b"x"),
+            Err(Failure::Errno(libc::EPIPE))
+        );
+    }
+
+    #[test]
+    fn a_full_pipe_is_given_up_and_a_blocking_one_stays_blocking() {
+        let (read, write) = pipe();
+        let fd = write.as_raw_fd();
+        // SAFETY: asks for the smallest pipe; the descriptor is ours.
+        let size = unsafe { libc::fcntl(fd, libc::F_SETPIPE_SZ, 4096) };
+        let filling = vec![b'.'; usize::try_from(size).unwrap()];
+        to_fd(fd, &filling).unwrap();
+        assert_eq!(to_fd(fd, b"lost"), Err(Failure::Full));
+        // SAFETY: F_GETFL only asks.
+        let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
+        assert_eq!(flags & libc::O_NONBLOCK, 0);
+        drop(write);
+        let mut got = Vec::new();
+        fs::File::from(read).read_to_end(&mut got).unwrap();
+        assert_eq!(got, filling);
+    }
+
+    #[test]
+    fn more_than_a_pipe_holds_gets_through_to_a_reader() {
+        for way in [Way::Whole, Way::Pieces] {
+            let (read, write) = pipe();
+            let bytes: Vec<u8> = (0..300_000_u32).map(|i| i as u8).collect();
+            let reader = std::thread::spawn(move || {
+                let mut got = Vec::new();
+                fs::File::from(read).read_to_end(&mut got).unwrap();
+                got
+            });
+            write_whole(write.as_raw_fd(), &bytes, way).unwrap();
+            drop(write);
+            assert_eq!(reader.join().unwrap(), bytes);
+        }
+    }
+
+    #[test]
+    fn a_socket_is_written_to() {
+        let (mut ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        to_fd(theirs.as_raw_fd(), b"event\n").unwrap();
+        drop(theirs);
+        let mut got = String::new();
+        ours.read_to_string(&mut got).unwrap();
+        assert_eq!(got, "event\n");
+    }
+
+    #[test]
+    fn the_complaint_says_what_why_and_what_to_do() {
+        let mut room = [0; 512];
+        let mut out = Buffer::new(&mut room);
+        complain(
+            &mut out,
+            Target::Path(c"/x/events"),
+            Failure::Errno(libc::EACCES),
+        );
+        assert_eq!(
+            core::str::from_utf8(out.finish()).unwrap(),
+            "forkguard: an event could not be written to /x/events: permission denied; set \
+             FORKGUARD_REPORT to a file that this process may create or append to\n"
+        );
+    }
+
+    #[test]
+    fn every_reason_has_words() {
+        for failure in [
+            Failure::Full,
+            Failure::Short(7),
+            Failure::Errno(libc::ENOSPC),
+        ] {
+            assert!(!failure.to_string().is_empty());
+        }
+        assert_eq!(Failure::Errno(9999).to_string(), "error 9999");
     }
 }
