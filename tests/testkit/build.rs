@@ -8,11 +8,11 @@ use std::process::Command;
 use std::{env, fs};
 
 /// Programs that need nothing but their own source.
-const PLAIN: &[&str] = &["nowipe", "lookups", "host", "cuvid"];
+const PLAIN: &[&str] = &["nowipe", "lookups", "host", "cuvid", "pjrt"];
 /// Programs that run the shared scenarios, or need another part of them.
 const WITH_SCENARIOS: &[&str] = &["roads", "forks", "atforks", "calls", "busy"];
 /// Libraries that need nothing but their own source.
-const LIBRARIES: &[&str] = &["next_two", "lookalikes", "allocator"];
+const LIBRARIES: &[&str] = &["next_two", "lookalikes", "allocator", "pjrt_like"];
 
 struct Workshop {
     clients: PathBuf,
