@@ -162,7 +162,9 @@ impl Interpreter {
                 match minor {
                     ..=10 => LineOf::Frame(core::mem::transmute::<usize, LineAsker>(line)),
                     11 => LineOf::Code(core::mem::transmute::<usize, CodeLineAsker>(line)),
-                    12.. => LineOf::InterpreterFrame(core::mem::transmute::<usize, LineAsker>(line)),
+                    12.. => {
+                        LineOf::InterpreterFrame(core::mem::transmute::<usize, LineAsker>(line))
+                    }
                 },
             )
         };
@@ -256,7 +258,10 @@ impl Interpreter {
 /// The minor version of a CPython 3; `None` for anything else that answers by this name.
 fn minor_version(version: &[u8]) -> Option<u32> {
     let other = [b"PyPy".as_slice(), b"Graal"];
-    if other.iter().any(|name| version.windows(name.len()).any(|part| part == *name)) {
+    if other
+        .iter()
+        .any(|name| version.windows(name.len()).any(|part| part == *name))
+    {
         return None;
     }
     let digits = version.strip_prefix(b"3.")?;
@@ -323,7 +328,11 @@ impl Walk {
         let mut known = Known::new();
         let inner = self.count.min(INNER);
         // Without the stack's end the ring holds frames from somewhere in the middle.
-        let outer = if self.complete { (self.count - inner).min(PYTHON_OUTER_FRAMES) } else { 0 };
+        let outer = if self.complete {
+            (self.count - inner).min(PYTHON_OUTER_FRAMES)
+        } else {
+            0
+        };
         let omitted = self.count - inner - outer;
         let mut left = inner + outer;
         for &frame in &self.inner[..inner] {
@@ -355,7 +364,10 @@ const LONGEST_FUNCTION: usize = 256;
 
 impl Known {
     fn new() -> Self {
-        Self { strings: [(0, super::TextRange::default()); KNOWN], len: 0 }
+        Self {
+            strings: [(0, super::TextRange::default()); KNOWN],
+            len: 0,
+        }
     }
 
     fn write(
@@ -366,12 +378,15 @@ impl Known {
         memory: &mut Reader,
         into: &mut PythonFrames,
     ) {
-        let Some(code) = python.code(frame, memory) else { return };
+        let Some(code) = python.code(frame, memory) else {
+            return;
+        };
         let layout = &python.layout;
         let line = python.line(frame, code, memory);
-        let (Some(file), Some(name)) =
-            (memory.word(code + layout.code_file), memory.word(code + layout.code_name))
-        else {
+        let (Some(file), Some(name)) = (
+            memory.word(code + layout.code_file),
+            memory.word(code + layout.code_name),
+        ) else {
             return;
         };
         // The interpreter's own code around a call of a class: it stands in no file, and its
@@ -383,8 +398,14 @@ impl Known {
         let most = room.saturating_sub(FOR_FUNCTION).min(LONGEST_FILE);
         let file = self.text(python, file, Keep::End, most, memory, into);
         let room = into.text_room().saturating_sub(frames_left * RESERVED);
-        let function =
-            self.text(python, name, Keep::Start, room.min(LONGEST_FUNCTION), memory, into);
+        let function = self.text(
+            python,
+            name,
+            Keep::Start,
+            room.min(LONGEST_FUNCTION),
+            memory,
+            into,
+        );
         into.push(file, function, line);
     }
 
@@ -397,7 +418,10 @@ impl Known {
         memory: &mut Reader,
         into: &mut PythonFrames,
     ) -> super::TextRange {
-        if let Some((_, range)) = self.strings[..self.len].iter().find(|(it, _)| *it == object) {
+        if let Some((_, range)) = self.strings[..self.len]
+            .iter()
+            .find(|(it, _)| *it == object)
+        {
             return *range;
         }
         let range = into.add_text(most, |place| {
@@ -420,7 +444,10 @@ mod tests {
         assert_eq!(minor_version(b"3.8.18 (default) \n[GCC 12.2.0]"), Some(8));
         assert_eq!(minor_version(b"3.14.0rc1+ free-threading build"), Some(14));
         assert_eq!(minor_version(b"2.7.18"), None);
-        assert_eq!(minor_version(b"3.10.14 (75b3de9, ...) [PyPy 7.3.16 with GCC]"), None);
+        assert_eq!(
+            minor_version(b"3.10.14 (75b3de9, ...) [PyPy 7.3.16 with GCC]"),
+            None
+        );
         assert_eq!(minor_version(b"3.x"), None);
     }
 

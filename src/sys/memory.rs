@@ -52,7 +52,9 @@ pub struct Reader {
 impl Reader {
     /// A reader that has proven nothing yet.
     pub const fn new() -> Self {
-        Self { proven: [0; REMEMBERED] }
+        Self {
+            proven: [0; REMEMBERED],
+        }
     }
 
     /// Copies `into.len()` bytes from `address`; false (and `into` perhaps partly written) where
@@ -68,7 +70,9 @@ impl Reader {
             // end within it. `now` is a Rust buffer of that length; should the two overlap
             // (somebody reads the buffer itself), `copy` allows it.
             unsafe { core::ptr::copy(address as *const u8, now.as_mut_ptr(), here) };
-            let Some(next) = address.checked_add(here) else { return later.is_empty() };
+            let Some(next) = address.checked_add(here) else {
+                return later.is_empty();
+            };
             (address, into) = (next, later);
         }
         true
@@ -119,8 +123,8 @@ fn probe_works() -> bool {
         PROBE_USELESS => false,
         _ => {
             let here = 0usize;
-            let works = probe(usize::MAX) == Some(false)
-                && probe((&raw const here).addr()) == Some(true);
+            let works =
+                probe(usize::MAX) == Some(false) && probe((&raw const here).addr()) == Some(true);
             let state = if works { PROBE_WORKS } else { PROBE_USELESS };
             PROBE_STATE.store(state, Ordering::Relaxed);
             works
@@ -196,7 +200,14 @@ mod tests {
 
     #[test]
     fn refuses_what_cannot_be_read() {
-        for address in [0, 8, 4096, usize::MAX, usize::MAX - 7, 0x8000_0000_0000_0000] {
+        for address in [
+            0,
+            8,
+            4096,
+            usize::MAX,
+            usize::MAX - 7,
+            0x8000_0000_0000_0000,
+        ] {
             assert_eq!(read_word(address), None, "{address:#x}");
             assert_eq!(Reader::new().byte(address), None, "{address:#x}");
         }

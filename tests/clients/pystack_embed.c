@@ -1,4 +1,5 @@
-// A program that is not Python and takes Python in: libpython is loaded locally, so that no lookup by name finds it.
+// A program that is not Python and takes Python in: libpython is loaded locally, so that no lookup by name finds it
+// (nor do extension modules: the script gets the functions it needs from here).
 //
 //     pystack_embed LIBPYTHON before|script|after|during|left SCRIPT
 //
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+static void *(*build_value)(const char *, ...), *(*save_thread)(void);
 static sem_t thread_waits, thread_may_go, thread_done;
 
 static void *must(void *found, const char *what)
@@ -23,18 +25,32 @@ static void *must(void *found, const char *what)
     return found;
 }
 
-// The script's way to the driver, too.
-int init_driver(void)
+static void init_driver(void)
 {
     void *driver = must(dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL), "libcuda.so.1");
     int (*init)(unsigned);
     *(void **)&init = must(dlsym(driver, "cuInit"), "cuInit");
-    return init(0);
+    init(0);
+}
+
+static void *none(void)
+{
+    return build_value("");
+}
+
+// What the script may call; all are called with the GIL held.
+static void *script_init_driver(void *self, void *arguments)
+{
+    (void)self, (void)arguments;
+    init_driver();
+    return none();
 }
 
 // Where the script's thread goes; it never comes back to an interpreter that is no more.
-void wait_then_init(void)
+__attribute__((noreturn)) static void *script_wait_then_init(void *self, void *arguments)
 {
+    (void)self, (void)arguments;
+    save_thread();
     sem_post(&thread_waits);
     sem_wait(&thread_may_go);
     init_driver();
@@ -43,18 +59,28 @@ void wait_then_init(void)
         pause();
 }
 
-// The script calls it when the thread has been started.
-void wait_for_thread(void)
+// Called by the script's last destructor, "during".
+static void *script_let_thread_go(void *self, void *arguments)
 {
-    sem_wait(&thread_waits);
-}
-
-// The script's last destructor calls it "during".
-void let_thread_go(void)
-{
+    (void)self, (void)arguments;
     sem_post(&thread_may_go);
     sem_wait(&thread_done);
+    return none();
 }
+
+// As Python.h has it.
+struct method {
+    const char *name;
+    void *(*function)(void *, void *);
+    int flags;
+    const char *doc;
+};
+enum { NO_ARGUMENTS = 4 };
+static struct method methods[] = {
+    {"init_driver", script_init_driver, NO_ARGUMENTS, NULL},
+    {"wait_then_init", script_wait_then_init, NO_ARGUMENTS, NULL},
+    {"let_thread_go", script_let_thread_go, NO_ARGUMENTS, NULL},
+};
 
 int main(int argc, char **argv)
 {
@@ -74,16 +100,36 @@ int main(int argc, char **argv)
     *(void **)&initialize = must(dlsym(python, "Py_InitializeEx"), "Py_InitializeEx");
     *(void **)&run = must(dlsym(python, "PyRun_SimpleStringFlags"), "PyRun_SimpleStringFlags");
     *(void **)&finalize = must(dlsym(python, "Py_FinalizeEx"), "Py_FinalizeEx");
+    void *(*add_module)(const char *), *(*new_function)(struct method *, void *, void *);
+    int (*set)(void *, const char *, void *);
+    *(void **)&build_value = must(dlsym(python, "Py_BuildValue"), "Py_BuildValue");
+    *(void **)&save_thread = must(dlsym(python, "PyEval_SaveThread"), "PyEval_SaveThread");
+    *(void **)&add_module = must(dlsym(python, "PyImport_AddModule"), "PyImport_AddModule");
+    *(void **)&new_function = must(dlsym(python, "PyCFunction_NewEx"), "PyCFunction_NewEx");
+    *(void **)&set = must(dlsym(python, "PyObject_SetAttrString"), "PyObject_SetAttrString");
     initialize(0);
+    for (size_t each = 0; each < sizeof methods / sizeof *methods; each++)
+        if (set(add_module("__main__"), methods[each].name, new_function(&methods[each], NULL, NULL)))
+            return 5;
     if (run(argv[3], NULL))
         return 3;
+    if (!strcmp(when, "left") || !strcmp(when, "during")) {
+        // The thread has to be in C, without the GIL, when Python ends.
+        void (*restore_thread)(void *);
+        *(void **)&restore_thread = must(dlsym(python, "PyEval_RestoreThread"), "PyEval_RestoreThread");
+        void *state = save_thread();
+        sem_wait(&thread_waits);
+        restore_thread(state);
+    }
     if (finalize())
         return 4;
 
     if (!strcmp(when, "after"))
         init_driver();
-    if (!strcmp(when, "left"))
-        let_thread_go();
+    if (!strcmp(when, "left")) {
+        sem_post(&thread_may_go);
+        sem_wait(&thread_done);
+    }
     puts("ended");
     fflush(stdout);
     // Without destructors: the thread is still there.

@@ -12,7 +12,11 @@ use crate::sys::memory::Reader;
 pub fn range(memory: &mut Reader) -> Option<(usize, usize)> {
     let (start, size) = elf::find_anywhere_sized(c"Py_FinalizeEx")?;
     let end = start.checked_add(size)?;
-    Some(last_jump(end, memory).and_then(|target| function(target, memory)).unwrap_or((start, end)))
+    Some(
+        last_jump(end, memory)
+            .and_then(|target| function(target, memory))
+            .unwrap_or((start, end)),
+    )
 }
 
 /// Where the code that ends before `end` jumps to in its last instruction.
@@ -23,7 +27,9 @@ fn last_jump(end: usize, memory: &mut Reader) -> Option<usize> {
     if !memory.read(end.checked_sub(code.len())?, &mut code) {
         return None;
     }
-    let [JUMP, distance @ ..] = code else { return None };
+    let [JUMP, distance @ ..] = code else {
+        return None;
+    };
     Some(end.wrapping_add_signed(i32::from_le_bytes(distance) as isize))
 }
 
@@ -59,7 +65,11 @@ fn function(start: usize, memory: &mut Reader) -> Option<(usize, usize)> {
     // In an entry: its length and its header's distance, then the function's start and size.
     const START: usize = 8;
     const SIZE: usize = 12;
-    let mut bases = Bases { text: 0, data: 0, function: 0 };
+    let mut bases = Bases {
+        text: 0,
+        data: 0,
+        function: 0,
+    };
     // SAFETY: takes any address and only compares it with the tables of the loaded objects;
     // `bases` is a valid place for the rest of the answer.
     let entry = unsafe { _Unwind_Find_FDE(start as *const c_void, &raw mut bases) }.addr();
@@ -68,7 +78,9 @@ fn function(start: usize, memory: &mut Reader) -> Option<(usize, usize)> {
     }
     let mut field = |at: usize| {
         let mut bytes = [0; 4];
-        memory.read(at, &mut bytes).then(|| u32::from_le_bytes(bytes))
+        memory
+            .read(at, &mut bytes)
+            .then(|| u32::from_le_bytes(bytes))
     };
     // Nearly always both are 32 bits wide, the start relative to where it stands: so it is here
     // if, read so, it is the start.

@@ -175,7 +175,11 @@ pub fn published(minor: u32, runtime: usize, memory: &mut Reader) -> Option<Layo
     let str_ascii = offset(places.str_state + 2)?;
     Some(Layout {
         runtime_finalizing: offset(RUNTIME_FINALIZING)?,
-        object_type: if free_threaded { OBJECT_TYPE_FREE_THREADED } else { OBJECT_TYPE },
+        object_type: if free_threaded {
+            OBJECT_TYPE_FREE_THREADED
+        } else {
+            OBJECT_TYPE
+        },
         thread_frame: offset(places.thread_current_frame)?,
         cframe: None,
         thread_id: 0,

@@ -40,10 +40,18 @@ pub fn write(
     let possible = text.length.min(into.len());
     if text.is_ascii && text.length <= into.len() {
         let whole = &mut into[..text.length];
-        return if memory.read(text.data, whole) && whole.is_ascii() { text.length } else { 0 };
+        return if memory.read(text.data, whole) && whole.is_ascii() {
+            text.length
+        } else {
+            0
+        };
     }
     let mut size = 0;
-    let first = if keep == Keep::End { text.length - possible } else { 0 };
+    let first = if keep == Keep::End {
+        text.length - possible
+    } else {
+        0
+    };
     text.each(first, possible, memory, |point| {
         size += point.len_utf8();
         true
@@ -51,7 +59,9 @@ pub fn write(
     if size <= into.len() && possible == text.length {
         return text.copy(first, possible, memory, 0, into);
     }
-    let Some(room) = into.len().checked_sub(CUT.len()) else { return 0 };
+    let Some(room) = into.len().checked_sub(CUT.len()) else {
+        return 0;
+    };
     if keep == Keep::Start {
         let len = text.copy(first, possible, memory, 0, &mut into[..room]);
         into[len..len + CUT.len()].copy_from_slice(CUT.as_bytes());
@@ -86,8 +96,17 @@ impl Text {
         if !is_compact || !matches!(unit, 1 | 2 | 4) || length > isize::MAX as usize / 4 {
             return None;
         }
-        let header = if is_ascii { layout.str_ascii } else { layout.str_compact };
-        Some(Self { data: object + header, length, unit: unit as usize, is_ascii })
+        let header = if is_ascii {
+            layout.str_ascii
+        } else {
+            layout.str_compact
+        };
+        Some(Self {
+            data: object + header,
+            length,
+            unit: unit as usize,
+            is_ascii,
+        })
     }
 
     /// Calls `take` for each of `count` code points from `first` on, until it answers false.
@@ -107,7 +126,10 @@ impl Text {
                 return;
             }
             for unit in now.chunks_exact(self.unit) {
-                let code = unit.iter().rev().fold(0u32, |code, &byte| code << 8 | u32::from(byte));
+                let code = unit
+                    .iter()
+                    .rev()
+                    .fold(0u32, |code, &byte| code << 8 | u32::from(byte));
                 if !take(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)) {
                     return;
                 }
@@ -133,7 +155,9 @@ impl Text {
                 skip = skip.saturating_sub(point.len_utf8());
                 return true;
             }
-            let Some(place) = into.get_mut(len..len + point.len_utf8()) else { return false };
+            let Some(place) = into.get_mut(len..len + point.len_utf8()) else {
+                return false;
+            };
             point.encode_utf8(place);
             len += point.len_utf8();
             true

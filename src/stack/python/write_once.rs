@@ -25,7 +25,10 @@ unsafe impl<T: Copy + Send + Sync> Sync for WriteOnce<T> {}
 impl<T: Copy> WriteOnce<T> {
     /// An empty cell.
     pub const fn new() -> Self {
-        Self { state: AtomicU8::new(EMPTY), value: UnsafeCell::new(MaybeUninit::uninit()) }
+        Self {
+            state: AtomicU8::new(EMPTY),
+            value: UnsafeCell::new(MaybeUninit::uninit()),
+        }
     }
 
     /// The value, where it is written.
@@ -39,12 +42,9 @@ impl<T: Copy> WriteOnce<T> {
 
     /// Writes the value, where nobody has.
     pub fn set(&self, value: T) {
-        let taken = self.state.compare_exchange(
-            EMPTY,
-            BEING_WRITTEN,
-            Ordering::Relaxed,
-            Ordering::Relaxed,
-        );
+        let taken =
+            self.state
+                .compare_exchange(EMPTY, BEING_WRITTEN, Ordering::Relaxed, Ordering::Relaxed);
         if taken.is_ok() {
             // SAFETY: only one thread ever gets here, and no reader looks before WRITTEN.
             unsafe { (*self.value.get()).write(value) };
