@@ -41,11 +41,21 @@ pub fn is_shared(name: &str) -> bool {
     name.contains(".so") || name.starts_with("linux-vdso")
 }
 
-/// Whether frames of this module say nothing about the program: the driver and forkguard.
-pub fn is_noise(name: &str) -> bool {
-    ["libforkguard", "libcuda.so", "libnvcuvid.so", "linux-vdso"]
-        .iter()
-        .any(|noise| name.starts_with(noise))
+/// Whether a frame says nothing about the program: the driver's, forkguard's, and those that
+/// every program begins with.
+pub fn is_noise(frame: &Frame) -> bool {
+    const MODULES: [&str; 5] = [
+        "libforkguard",
+        "libcuda.so",
+        "libnvcuvid.so",
+        "libc.so",
+        "linux-vdso",
+    ];
+    let symbol = frame.located.and_then(|located| located.symbol);
+    symbol == Some("_start")
+        || MODULES
+            .iter()
+            .any(|noise| frame.module().starts_with(noise))
 }
 
 /// One frame as the text shows it: `app+0x11a9  main`.

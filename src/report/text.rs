@@ -16,6 +16,10 @@ use crate::lineage::{Fork, Moment};
 const COLUMNS: usize = 100;
 /// Columns of its prose: long lines of prose are hard to read.
 const PROSE: usize = 88;
+/// Where the head lines' process begins.
+const HEAD: usize = 17;
+/// Columns between it and the call.
+const GAP: usize = 4;
 /// Native frames shown of a stack without Python.
 const NATIVE: usize = 4;
 /// Forks shown of a longer chain, at each of its ends.
@@ -430,9 +434,11 @@ fn columns(v: &Violation<'_>, scene: &Scene<'_>) -> Columns {
         function: 12,
         library: 20,
     };
+    let mut longest_call = 0;
     let mut consider = |head: &Head<'_>| {
         if head.names_call() {
             columns.call = columns.call.max(width(head));
+            longest_call = longest_call.max(width(&Call(head.moment())));
         }
         if let Some(seen) = frames::fold(&head.moment().stack.python, beside(head)) {
             let place = width(&Location {
@@ -453,6 +459,9 @@ fn columns(v: &Violation<'_>, scene: &Scene<'_>) -> Columns {
     for fork in shown_forks(v) {
         consider(&Head::Forked(fork));
     }
+    columns.call = columns
+        .call
+        .min(COLUMNS.saturating_sub(HEAD + GAP + longest_call));
     columns
 }
 
@@ -464,16 +473,15 @@ fn step(out: &mut Buffer<'_>, number: usize, head: &Head<'_>, scene: &Scene<'_>,
         paint.of("1"),
         paint.end()
     ));
-    let begin = 17;
-    out.pad((begin - 3 - width(&number)).saturating_sub(label.len()));
+    out.pad((HEAD - 3 - width(&number)).saturating_sub(label.len()));
     out.put(format_args!("{head}"));
     if head.names_call() {
         let call = Call(head.moment());
         let left = width(head);
-        let aligned = at.call.max(left) + 4;
-        let gap = if begin + aligned + width(&call) <= COLUMNS {
+        let aligned = (at.call + GAP).max(left + 2);
+        let gap = if HEAD + aligned + width(&call) <= COLUMNS {
             Some(aligned - left)
-        } else if begin + left + 2 + width(&call) <= COLUMNS {
+        } else if HEAD + left + 2 + width(&call) <= COLUMNS {
             Some(2)
         } else {
             None
@@ -482,7 +490,7 @@ fn step(out: &mut Buffer<'_>, number: usize, head: &Head<'_>, scene: &Scene<'_>,
             out.pad(gap);
         } else {
             out.put_str("\n");
-            out.pad(begin);
+            out.pad(HEAD);
         }
         out.put(format_args!("{call}"));
     }
@@ -556,7 +564,7 @@ fn native_frames(moment: &Moment) -> impl Iterator<Item = Frame> + '_ {
             .map(|&address| Frame::new(address))
             .filter(move |frame| {
                 let module = frame.module();
-                !module.is_empty() && !native::is_noise(module) && own != native::is_shared(module)
+                !module.is_empty() && !native::is_noise(frame) && own != native::is_shared(module)
             })
     };
     let unknown = moment
