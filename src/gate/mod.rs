@@ -89,7 +89,8 @@ pub unsafe extern "C" fn enter(index: u32, frame: *const Frame) -> usize {
     let caller = unsafe { (*frame).return_address };
     let stack = frame as usize;
     if config::get().is_off() {
-        return forward(index, true);
+        // Here only because the program is linked with the driver: its own functions, unseen.
+        return true_function(index).map_or_else(|missing| missing, |target| filled(index, target));
     }
     match standing() {
         Standing::Own => own(index, caller),
@@ -121,18 +122,29 @@ fn forked(index: Index, caller: usize, stack: usize) -> usize {
     }
 }
 
-/// The true function's address; `fill` lets later calls go there without the gate.
+/// What the trap jumps to so that the call is made; `fill` lets later calls go there without the
+/// gate.
 fn forward(index: Index, fill: bool) -> usize {
-    let Some(target) = slots::target(index).or_else(|| driver::resolve(index)) else {
-        return arch::answer(driver::missing_answer(slots::name(index)));
+    let target = match true_function(index) {
+        Ok(target) => target,
+        Err(missing) => return missing,
     };
     if let Some(wrapper) = special::wrapper(index) {
         thread::current().special.set(target);
         return wrapper;
     }
-    if fill {
-        slots::fill(index, target);
-    }
+    if fill { filled(index, target) } else { target }
+}
+
+/// The function's address, or that of one that answers for a function that is not there.
+fn true_function(index: Index) -> Result<usize, usize> {
+    slots::target(index)
+        .or_else(|| driver::resolve(index))
+        .ok_or_else(|| arch::answer(driver::missing_answer(slots::name(index))))
+}
+
+fn filled(index: Index, target: usize) -> usize {
+    slots::fill(index, target);
     target
 }
 
