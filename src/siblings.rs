@@ -3,16 +3,16 @@
 //! One page, shared from the process that initialised CUDA with all its descendants; it dies with
 //! the last of them. Each entry is claimed once, by compare-and-exchange.
 
-use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 /// Causes remembered; a family with more tells the rest in full.
 const CAUSES: usize = 256;
 
 struct Page {
-    /// The cause's hash with its lowest bits replaced by nothing; 0 is free.
-    causes: [AtomicU64; CAUSES],
-    /// The pid of the process that told it.
+    /// The cause's hash above, the pid of the process that told it below; 0 is free.
     tellers: [AtomicU64; CAUSES],
+    /// How many processes met it after that one.
+    repeats: [AtomicU32; CAUSES],
 }
 
 static PAGE: AtomicPtr<Page> = AtomicPtr::new(core::ptr::null_mut());
@@ -39,25 +39,36 @@ pub fn prepare() {
     }
 }
 
-/// Notes that `pid` tells `cause` now; gives the pid that told it before, if one did.
-pub fn told_by(cause: u64, pid: i32) -> Option<i32> {
+/// Who told a cause before.
+#[derive(Clone, Copy, Debug)]
+pub struct Told {
+    /// The process that told it in full.
+    pub by: i32,
+    /// How many met it since, this one included.
+    pub repeats: u32,
+}
+
+/// Notes that `pid` tells `cause` now; gives who told it before, if somebody did.
+pub fn tell(cause: u64, pid: i32) -> Option<Told> {
     let page = PAGE.load(Ordering::Acquire);
     if page.is_null() {
         return None;
     }
     // SAFETY: set once to a mapping of this size, zeroed (all atomics valid), never unmapped.
     let page = unsafe { &*page };
-    let cause = cause | 1;
-    let first = cause as usize >> 1;
+    let hash = (cause >> 32) << 32;
+    let entry = hash | u64::from(pid as u32);
     for step in 0..CAUSES {
-        let place = (first + step) % CAUSES;
-        match page.causes[place].compare_exchange(0, cause, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => {
-                page.tellers[place].store(pid as u64, Ordering::Release);
-                return None;
-            }
-            Err(known) if known == cause => {
-                return Some(page.tellers[place].load(Ordering::Acquire) as i32);
+        let place = (cause as usize).wrapping_add(step) % CAUSES;
+        let claimed =
+            page.tellers[place].compare_exchange(0, entry, Ordering::AcqRel, Ordering::Acquire);
+        match claimed {
+            Ok(_) => return None,
+            Err(known) if known & !0xffff_ffff == hash => {
+                return Some(Told {
+                    by: known as i32,
+                    repeats: page.repeats[place].fetch_add(1, Ordering::Relaxed) + 1,
+                });
             }
             Err(_) => {}
         }

@@ -66,7 +66,7 @@ fn tell(used: &mut Moment, call: &Call, action: Action, policy: &str) {
     for (place, fork) in forks.iter_mut().zip(found.iter().flatten()) {
         *place = fork;
     }
-    let told_by = siblings::told_by(cause(used, call), used.pid);
+    let told = siblings::tell(cause(used, call), used.pid);
 
     emit::first(&violation(
         used,
@@ -74,7 +74,7 @@ fn tell(used: &mut Moment, call: &Call, action: Action, policy: &str) {
         action,
         policy,
         &forks[..count],
-        told_by,
+        told,
     ));
     let ends = matches!(action, Action::Abort(_));
     let alarm = ends.then(|| Alarm::set(action));
@@ -87,7 +87,7 @@ fn tell(used: &mut Moment, call: &Call, action: Action, policy: &str) {
         action,
         policy,
         &forks[..count],
-        told_by,
+        told,
     ));
     #[cfg(not(test))]
     crate::exports::debug::forkguard_violation();
@@ -100,7 +100,7 @@ fn violation<'a>(
     action: Action,
     policy: &'a str,
     forks: &'a [&'a Fork],
-    told_by: Option<i32>,
+    told: Option<siblings::Told>,
 ) -> Violation<'a> {
     Violation {
         action,
@@ -111,7 +111,8 @@ fn violation<'a>(
         context: lineage::has_context(),
         forks,
         used,
-        told_by,
+        told_by: told.map(|told| told.by),
+        repeats: told.map_or(0, |told| told.repeats),
     }
 }
 

@@ -11,7 +11,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use super::buffer::Buffer;
 use super::scene::{Room, Scene};
 use super::sink::{self, Target};
-use super::{Violation, json, text};
+use super::{LISTED, Violation, json, text};
 use crate::config::{self, Config};
 use crate::lineage::Moment;
 use crate::sys::raw::{self, ErrnoGuard};
@@ -124,7 +124,7 @@ pub fn rest(v: &Violation<'_>) {
     if let Some(mut claim) = Claim::take() {
         let tools = claim.tools();
         let scene = Scene::ask(&mut tools.scene, colour(config));
-        if speaks(config) {
+        if speaks(config) && v.repeats <= LISTED {
             let mut out = Buffer::new(&mut tools.text);
             if v.told_by.is_some() {
                 text::told(&mut out, v, &scene);
@@ -139,7 +139,7 @@ pub fn rest(v: &Violation<'_>) {
             sink::event(target, out.finish());
         }
     } else {
-        if speaks(config) {
+        if speaks(config) && v.repeats <= LISTED {
             line(|out| {
                 if v.told_by.is_some() {
                     text::told(out, v, &Scene::UNKNOWN);

@@ -58,4 +58,10 @@ pub struct Violation<'a> {
     pub used: &'a Moment,
     /// The process that already told this very cause in full, if a sibling did.
     pub told_by: Option<i32>,
+    /// How many processes told this cause before this one.
+    pub repeats: u32,
 }
+
+/// Processes that are listed, a line each, after the one that told a cause in full. A pool that
+/// replaces its dying workers makes them without end.
+pub const LISTED: u32 = 20;

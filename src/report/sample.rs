@@ -32,6 +32,8 @@ pub struct Story {
     pub context: bool,
     pub initialising: bool,
     pub told_by: Option<i32>,
+    /// How many processes told before.
+    pub repeats: u32,
 }
 
 impl Story {
@@ -49,6 +51,7 @@ impl Story {
             context: false,
             initialising: false,
             told_by: None,
+            repeats: 0,
         }
     }
 
@@ -69,6 +72,7 @@ impl Story {
             forks: &forks,
             used: &self.used,
             told_by: self.told_by,
+            repeats: self.repeats,
         })
     }
 }

@@ -9,7 +9,7 @@ use super::buffer::{Buffer, width};
 use super::frames::{self, Beside, Folded, Location};
 use super::native::{self, Frame};
 use super::scene::Scene;
-use super::{Action, Kind, Violation, advice};
+use super::{Action, Kind, LISTED, Violation, advice};
 use crate::lineage::{Fork, Moment};
 
 /// Columns of a report.
@@ -91,6 +91,12 @@ pub fn told(out: &mut Buffer<'_>, v: &Violation<'_>, scene: &Scene<'_>) {
         Consequence { v, named: false },
         paint.end()
     ));
+    if v.repeats >= LISTED {
+        out.put(format_args!(
+            "forkguard: {LISTED} processes met this cause after the first; further ones are not \
+             listed here\n"
+        ));
+    }
 }
 
 /// What to say where the full report could not be made: another thread is making one.

@@ -81,7 +81,7 @@ pub fn prepare() {
 pub fn capture(into: &mut PythonFrames) {
     into.clear();
     if let Some(interpreter) = INTERPRETER.get() {
-        let mut memory = Reader::new();
+        let mut memory = Reader::default();
         if let Some(thread) = interpreter.thread_state(&mut memory) {
             Walk::of(interpreter, thread, &mut memory).write(interpreter, &mut memory, into);
         }
@@ -102,7 +102,7 @@ pub fn finalize_range() -> Option<(usize, usize)> {
 impl Interpreter {
     fn find() -> Option<Self> {
         let get_version = elf::find_anywhere(c"Py_GetVersion")?;
-        let mut memory = Reader::new();
+        let mut memory = Reader::default();
         let type_type = elf::find_anywhere(c"PyType_Type")?;
         // The type of all types is its own type. It is not so before the loader has relocated
         // the interpreter (another thread may be in the middle of that: nothing may be called

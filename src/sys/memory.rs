@@ -32,7 +32,7 @@ const PROBE_USELESS: u8 = 2;
 /// Copies `into.len()` bytes from `address`; false (and `into` perhaps partly written) where
 /// they cannot all be read.
 pub fn read(address: usize, into: &mut [u8]) -> bool {
-    Reader::new().read(address, into)
+    Reader::default().read(address, into)
 }
 
 /// The word at `address`.
@@ -49,14 +49,14 @@ pub struct Reader {
     proven: [usize; REMEMBERED],
 }
 
-impl Reader {
+impl Default for Reader {
     /// A reader that has proven nothing yet.
-    pub const fn new() -> Self {
-        Self {
-            proven: [0; REMEMBERED],
-        }
+    fn default() -> Self {
+        Self { proven: [0; REMEMBERED] }
     }
+}
 
+impl Reader {
     /// Copies `into.len()` bytes from `address`; false (and `into` perhaps partly written) where
     /// they cannot all be read.
     pub fn read(&mut self, mut address: usize, mut into: &mut [u8]) -> bool {
@@ -209,7 +209,7 @@ mod tests {
             0x8000_0000_0000_0000,
         ] {
             assert_eq!(read_word(address), None, "{address:#x}");
-            assert_eq!(Reader::new().byte(address), None, "{address:#x}");
+            assert_eq!(Reader::default().byte(address), None, "{address:#x}");
         }
     }
 
@@ -222,8 +222,8 @@ mod tests {
         assert_eq!(two, [0, 0]);
         assert!(!read(end - 1, &mut two));
         assert!(!read(end, &mut two));
-        assert_eq!(Reader::new().word(end - 8), Some(0));
-        assert_eq!(Reader::new().word(end - 4), None);
+        assert_eq!(Reader::default().word(end - 8), Some(0));
+        assert_eq!(Reader::default().word(end - 4), None);
     }
 
     #[test]
