@@ -52,7 +52,9 @@ pub struct Reader {
 impl Default for Reader {
     /// A reader that has proven nothing yet.
     fn default() -> Self {
-        Self { proven: [0; REMEMBERED] }
+        Self {
+            proven: [0; REMEMBERED],
+        }
     }
 }
 
