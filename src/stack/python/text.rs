@@ -165,3 +165,125 @@ impl Text {
         len
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::layout;
+    use super::*;
+
+    const STR_TYPE: usize = 0x5150;
+
+    /// A string as 3.12 lays it out, of code points `unit` bytes wide.
+    fn object(points: &[u32], unit: usize) -> Vec<u64> {
+        let (layout, _) = layout::known(12).expect("3.12 is known");
+        let is_ascii = unit == 1 && points.iter().all(|&point| point < 0x80);
+        let header = if is_ascii {
+            layout.str_ascii
+        } else {
+            layout.str_compact
+        };
+        let mut bytes = vec![0u8; header];
+        bytes[layout.object_type..][..8].copy_from_slice(&STR_TYPE.to_ne_bytes());
+        bytes[layout.str_length..][..8].copy_from_slice(&points.len().to_ne_bytes());
+        let flags = (unit as u32 | 8 | u32::from(is_ascii) << 4) << layout.str_shift;
+        bytes[layout.str_state..][..4].copy_from_slice(&flags.to_ne_bytes());
+        bytes.extend(
+            points
+                .iter()
+                .flat_map(|point| point.to_le_bytes()[..unit].to_vec()),
+        );
+        bytes.resize(bytes.len().next_multiple_of(8), 0xff);
+        bytes
+            .chunks(8)
+            .map(|word| u64::from_ne_bytes(word.try_into().expect("8 bytes")))
+            .collect()
+    }
+
+    fn written(points: &[u32], unit: usize, keep: Keep, room: usize) -> String {
+        let object = object(points, unit);
+        let (layout, _) = layout::known(12).expect("3.12 is known");
+        let mut into = vec![0; room];
+        let at = object.as_ptr().addr();
+        let len = write(
+            at,
+            STR_TYPE,
+            &layout,
+            &mut Reader::default(),
+            keep,
+            &mut into,
+        );
+        String::from_utf8(into[..len].to_vec()).expect("UTF-8")
+    }
+
+    fn points(text: &str) -> Vec<u32> {
+        text.chars().map(u32::from).collect()
+    }
+
+    #[test]
+    fn every_width_is_read() {
+        assert_eq!(written(&points("app.py"), 1, Keep::End, 100), "app.py");
+        assert_eq!(
+            written(&points("caf\u{e9}.py"), 1, Keep::End, 100),
+            "caf\u{e9}.py"
+        );
+        assert_eq!(
+            written(&points("\u{6587}\u{416}"), 2, Keep::End, 100),
+            "\u{6587}\u{416}"
+        );
+        let wide: String = "\u{1f40d}ab".repeat(50);
+        assert_eq!(written(&points(&wide), 4, Keep::End, 1000), wide);
+        assert_eq!(written(&[], 1, Keep::End, 100), "");
+    }
+
+    #[test]
+    fn what_is_no_text_is_replaced() {
+        let found = written(&[0x61, 0xdcff, 0xd800, 0x62], 2, Keep::End, 100);
+        assert_eq!(found, "a\u{fffd}\u{fffd}b");
+        assert_eq!(written(&[0x11_0000], 4, Keep::End, 100), "\u{fffd}");
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_between_code_points() {
+        for room in 0..40 {
+            for (text, unit) in [
+                ("0123456789".repeat(5), 1),
+                ("\u{6587}\u{e9}z".repeat(15), 2),
+            ] {
+                let start = written(&points(&text), unit, Keep::Start, room);
+                let end = written(&points(&text), unit, Keep::End, room);
+                assert!(start.len() <= room && end.len() <= room);
+                if room >= CUT.len() {
+                    let kept = start.strip_suffix(CUT).expect("marked as cut");
+                    assert!(text.starts_with(kept) && kept.len() + CUT.len() + 3 > room);
+                    let kept = end.strip_prefix(CUT).expect("marked as cut");
+                    assert!(text.ends_with(kept) && kept.len() + CUT.len() + 3 > room);
+                }
+            }
+        }
+        assert_eq!(
+            written(&points("0123456789"), 1, Keep::End, 10),
+            "0123456789"
+        );
+        let exact = "\u{e9}\u{e9}\u{e9}";
+        assert_eq!(written(&points(exact), 1, Keep::End, 6), exact);
+    }
+
+    #[test]
+    fn another_object_is_not_read() {
+        let object = object(&points("app.py"), 1);
+        let (layout, _) = layout::known(12).expect("3.12 is known");
+        let mut into = [0; 10];
+        let mut memory = Reader::default();
+        let len = write(
+            object.as_ptr().addr(),
+            0x1234,
+            &layout,
+            &mut memory,
+            Keep::End,
+            &mut into,
+        );
+        assert_eq!(&into[..len], b"?");
+        let len = write(8, STR_TYPE, &layout, &mut memory, Keep::End, &mut into);
+        assert_eq!(&into[..len], b"?");
+    }
+}
