@@ -95,6 +95,10 @@ fn colour(config: &Config) -> bool {
 }
 
 /// Formats up to one line on the stack and writes it to stderr.
+///
+/// Not inlined: each copy would add its buffer to the caller's frame, on what may be a very
+/// small stack.
+#[inline(never)]
 fn line(make: impl FnOnce(&mut Buffer<'_>)) {
     let mut room = [0; LINE];
     let mut out = Buffer::new(&mut room);
@@ -139,21 +143,28 @@ pub fn rest(v: &Violation<'_>) {
             sink::event(target, out.finish());
         }
     } else {
-        if speaks(config) && v.repeats <= LISTED {
-            line(|out| {
-                if v.told_by.is_some() {
-                    text::told(out, v, &Scene::UNKNOWN);
-                } else {
-                    text::short(out, v);
-                }
-            });
-        }
-        if let Some(target) = config.report() {
-            let mut room = [0; 3072];
-            let mut out = Buffer::new(&mut room);
-            json::violation_short(&mut out, v, &Scene::UNKNOWN);
-            sink::event(target, out.finish());
-        }
+        rest_in_short(v, config);
+    }
+}
+
+/// What a thread says while another one has the buffers.
+#[cold]
+#[inline(never)]
+fn rest_in_short(v: &Violation<'_>, config: &Config) {
+    if speaks(config) && v.repeats <= LISTED {
+        line(|out| {
+            if v.told_by.is_some() {
+                text::told(out, v, &Scene::UNKNOWN);
+            } else {
+                text::short(out, v);
+            }
+        });
+    }
+    if let Some(target) = config.report() {
+        let mut room = [0; 3072];
+        let mut out = Buffer::new(&mut room);
+        json::violation_short(&mut out, v, &Scene::UNKNOWN);
+        sink::event(target, out.finish());
     }
 }
 
