@@ -15,6 +15,9 @@ use crate::sys::raw::ErrnoGuard;
 const STDERR: i32 = libc::STDERR_FILENO;
 /// How long a full pipe is waited for, in milliseconds.
 const PATIENCE: i64 = 2000;
+/// The same, after it was waited for in vain: a report has several parts, and the process that
+/// makes it is to end soon.
+const LITTLE_PATIENCE: i64 = 50;
 /// A write of at most so many bytes does not block on a pipe that polls as writable.
 const PIPE_CHUNK: usize = 4096;
 
@@ -69,6 +72,9 @@ impl fmt::Display for Failure {
         })
     }
 }
+
+/// Whether the last wait was in vain.
+static IN_VAIN: AtomicBool = AtomicBool::new(false);
 
 /// Whether descriptor 2 was closed when the library was loaded.
 static STDERR_CLOSED: AtomicBool = AtomicBool::new(false);
@@ -222,10 +228,13 @@ fn to_pipe(fd: i32, bytes: &[u8]) -> Result<(), Failure> {
 fn write_whole(fd: i32, bytes: &[u8], way: Way) -> Result<(), Failure> {
     let _quiet = NoSigpipe::block();
     let start = now_ms();
+    let in_vain = IN_VAIN.load(Ordering::Relaxed);
+    let patience = if in_vain { LITTLE_PATIENCE } else { PATIENCE };
     let mut written = 0;
     while written < bytes.len() {
-        let left = PATIENCE - (now_ms() - start);
+        let left = patience - (now_ms() - start);
         if left <= 0 || !writable(fd, left) {
+            IN_VAIN.store(true, Ordering::Relaxed);
             return Err(if written == 0 {
                 Failure::Full
             } else {
@@ -257,6 +266,7 @@ fn write_whole(fd: i32, bytes: &[u8], way: Way) -> Result<(), Failure> {
             },
         }
     }
+    IN_VAIN.store(false, Ordering::Relaxed);
     Ok(())
 }
 
@@ -468,6 +478,10 @@ mod tests {
         let filling = vec![b'.'; usize::try_from(size).unwrap()];
         to_fd(fd, &filling).unwrap();
         assert_eq!(to_fd(fd, b"lost"), Err(Failure::Full));
+        // The next part of the same report does not wait as long again.
+        let start = now_ms();
+        assert_eq!(to_fd(fd, b"lost as well"), Err(Failure::Full));
+        assert!(now_ms() - start < PATIENCE);
         // SAFETY: F_GETFL only asks.
         let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
         assert_eq!(flags & libc::O_NONBLOCK, 0);
