@@ -11,7 +11,7 @@ fn child_of(config: &str, policy: Option<&str>) -> String {
     let program = Program::client("roads").args(["dlsym", "child-use"]);
     let program = program.env("FORKGUARD_CONFIG", file.path());
     let outcome = policy.into_iter().fold(program, Program::policy).run();
-    outcome.assert_code(0);
+    outcome.assert_code(0).assert_reports("cuDeviceGetCount");
     let ended = outcome
         .stdout
         .lines()

@@ -20,7 +20,8 @@ use crate::sys::{elf, memory, modules, thread};
 
 /// How far up a stack is searched, bytes.
 const REACH: usize = 8 << 20;
-const PIECE: usize = 4096;
+/// Bytes read at a time: this stands on the stack of whoever is judged.
+const PIECE: usize = 1024;
 const RANGES: usize = 96;
 
 /// Functions of the interpreter that destroy objects.
@@ -142,7 +143,7 @@ fn search(stack: usize, wanted: impl Fn(usize) -> bool) -> bool {
     }
     let mut piece = [0usize; PIECE / size_of::<usize>()];
     while address < end {
-        // Up to page boundaries, so that the last mapped page is read to its end.
+        // Never across a page boundary, so that the last mapped page is read to its end.
         let words = (PIECE - address % PIECE).min(end - address) / size_of::<usize>();
         // SAFETY: `words` words of `piece` as bytes: any bytes are valid words.
         let buffer = unsafe {

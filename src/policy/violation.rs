@@ -25,6 +25,11 @@ struct Used(UnsafeCell<Moment>);
 unsafe impl Sync for Used {}
 
 static USED: Used = Used(UnsafeCell::new(Moment::EMPTY));
+/// A record is 10 KB: none may stand on the stack, which may be a thread's 16 KB.
+static UNSEEN: Fork = Fork {
+    at: Moment::EMPTY,
+    child: 0,
+};
 static CLAIMED: AtomicBool = AtomicBool::new(false);
 
 /// Reports the call. Returns when the report is out; a thread that comes while another reports,
@@ -58,11 +63,7 @@ fn tell(used: &mut Moment, call: &Call, action: Action, policy: &str) {
 
     let mut found: [Option<&'static Fork>; FORKS_GIVEN] = [None; FORKS_GIVEN];
     let count = lineage::forks(&mut found);
-    let unseen = Fork {
-        at: Moment::EMPTY,
-        child: 0,
-    };
-    let mut forks: [&Fork; FORKS_GIVEN] = [&unseen; FORKS_GIVEN];
+    let mut forks: [&Fork; FORKS_GIVEN] = [&UNSEEN; FORKS_GIVEN];
     for (place, fork) in forks.iter_mut().zip(found.iter().flatten()) {
         *place = fork;
     }
