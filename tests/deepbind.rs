@@ -1,4 +1,4 @@
-//! A plug-in opened with RTLD_DEEPBIND finds its own libraries before any preloaded one (sanitizers#611): what it
+//! A plug-in opened with `RTLD_DEEPBIND` finds its own libraries before any preloaded one (sanitizers#611): what it
 //! does goes around the guard, and must then be as if there were none. Fails when half of its calls are guarded and
 //! half are not, so that the guard misjudges it.
 

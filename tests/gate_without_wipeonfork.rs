@@ -1,4 +1,4 @@
-//! On a kernel that does not know MADV_WIPEONFORK (a filter makes it answer EINVAL) the child's side of fork clears
+//! On a kernel that does not know `MADV_WIPEONFORK` (a filter makes it answer EINVAL) the child's side of fork clears
 //! the gate's table, so the fork family is still seen. Fails when the guard relies on the kernel alone, or complains
 //! on standard error about a kernel that it can work with.
 

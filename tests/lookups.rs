@@ -1,5 +1,5 @@
 //! Lookups that are not the driver's business, or only look like it, are answered as without the guard. The cases,
-//! and the bugs of others that they come from, are in tests/clients/lookups.c. Fails when RTLD_NEXT is taken from
+//! and the bugs of others that they come from, are in tests/clients/lookups.c. Fails when `RTLD_NEXT` is taken from
 //! the guard's place (HAMi#2903), has no second answer (HAMi-core#279), when a name that begins with `cu` is taken
 //! for the driver's (HAMi-core#215), or a name is found that nobody has (nvshare#18).
 

@@ -2,9 +2,9 @@
 //! a report that names the function, the parent works on. Fails when a road goes around the gate (nvshare#11: `_v2`
 //! of a name was not hooked), or when the parent is harmed.
 
-use forkguard_testkit::{Program, client, versioned_driver_dir};
+use forkguard_testkit::{Program, versioned_driver_dir};
 
-fn seen(program: Program) {
+fn seen(program: &Program) {
     let outcome = program.run();
     let lines: Vec<&str> = outcome
         .stdout
@@ -27,7 +27,7 @@ macro_rules! roads {
     ($($name:ident $road:literal)*) => {$(
         #[test]
         fn $name() {
-            seen(Program::client("roads").args([$road, "child-use"]));
+            seen(&Program::client("roads").args([$road, "child-use"]));
         }
     )*};
 }
@@ -45,37 +45,27 @@ roads! {
 #[test]
 fn by_dlvsym() {
     let program = Program::client("roads").args(["dlvsym", "child-use"]);
-    seen(program.driver_in(versioned_driver_dir()));
+    seen(&program.driver_in(versioned_driver_dir()));
 }
 
 #[test]
 fn by_linking() {
-    seen(Program::client("linked").arg("child-use"));
+    seen(&Program::client("linked").arg("child-use"));
 }
 
 #[test]
 fn by_a_plugin_that_is_linked() {
-    let plugin = client("liblinked.so");
-    seen(
-        Program::client("host")
-            .arg("local")
-            .arg(&plugin)
-            .arg("child-use"),
-    );
-    seen(
-        Program::client("host")
-            .arg("global")
-            .arg(&plugin)
-            .arg("child-use"),
-    );
+    for scope in ["local", "global"] {
+        seen(&Program::client("host").args([scope, "liblinked.so", "child-use"]));
+    }
 }
 
 #[test]
 fn by_the_runtime_as_a_library() {
-    seen(Program::client("cudart_shared").arg("child-use"));
+    seen(&Program::client("cudart_shared").arg("child-use"));
 }
 
 #[test]
 fn by_the_runtime_linked_in() {
-    seen(Program::client("cudart_static").arg("child-use"));
+    seen(&Program::client("cudart_static").arg("child-use"));
 }

@@ -10,6 +10,8 @@ pub use tempfile;
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
 
 /// The directory of the stand-in `libcuda.so.1` and `libnvcuvid.so.1`, for `LD_LIBRARY_PATH`.
 pub fn driver_dir() -> &'static Path {
@@ -59,9 +61,11 @@ pub fn marked_line(name: &str, mark: &str) -> usize {
     number
 }
 
-/// The `libforkguard.so` under test: what `FORKGUARD_LIB` names, else the newest one that cargo built beside the
-/// running test.
-/// Panics when there is none: a missing preload is only a warning of the loader, and every test of silence would pass.
+/// The `libforkguard.so` under test: what `FORKGUARD_LIB` names, else the one of the running test's
+/// own profile, brought up to date first.
+///
+/// Panics when there is none: a missing preload is only a warning of the loader, and every test of
+/// silence would pass.
 pub fn library() -> PathBuf {
     if let Some(named) = env::var_os("FORKGUARD_LIB") {
         let path = PathBuf::from(named);
@@ -72,19 +76,54 @@ pub fn library() -> PathBuf {
         );
         return path.canonicalize().expect("a file has a full path");
     }
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(build_library).clone()
+}
+
+/// `cargo test` does not build the library: tests link nothing of a `cdylib`.
+fn build_library() -> PathBuf {
     let test = env::current_exe().expect("the running test has a path");
-    let deps = test.parent().expect("the running test lies in a directory");
-    let profile = deps.parent().unwrap_or(deps);
-    [profile, deps]
-        .iter()
-        .map(|directory| directory.join("libforkguard.so"))
-        .filter(|path| path.is_file())
-        .max_by_key(|path| path.metadata().and_then(|data| data.modified()).ok())
-        .unwrap_or_else(|| {
-            panic!(
-                "no libforkguard.so in {} or {}: build the library first, or name it in FORKGUARD_LIB",
-                profile.display(),
-                deps.display()
-            )
-        })
+    let profile = test
+        .parent()
+        .and_then(Path::parent)
+        .expect("a test lies in target/PROFILE/deps");
+    let target = profile
+        .parent()
+        .expect("a profile lies in the target directory");
+    let library = profile.join("libforkguard.so");
+    if let Some(cargo) = env::var_os("CARGO") {
+        let mut build = Command::new(cargo);
+        build.args([
+            "build",
+            "--quiet",
+            "--lib",
+            "--package",
+            "forkguard",
+            "--manifest-path",
+        ]);
+        build.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml"));
+        build.arg("--target-dir").arg(target);
+        let name = profile
+            .file_name()
+            .expect("a profile's directory has a name");
+        build.arg("--profile").arg(if name == "debug" {
+            "dev".as_ref()
+        } else {
+            name
+        });
+        let built = build
+            .output()
+            .expect("cargo runs the tests, so it can be run");
+        let said = String::from_utf8_lossy(&built.stderr);
+        assert!(
+            built.status.success(),
+            "the library could not be built:\n{said}"
+        );
+    }
+    assert!(
+        library.is_file(),
+        "{} is not there: run the tests with cargo",
+        library.display()
+    );
+    library
 }
