@@ -21,7 +21,7 @@ fn decoding_is_reported() {
 fn destroying_is_silent() {
     let outcome = Program::client("cuvid").arg("child-teardown").run();
     outcome.assert_stdout(&lines(&[
-        "child destroy 4",
+        "child destroy 3",
         "child exited 3",
         "parent decode 0",
     ]));

@@ -1,5 +1,5 @@
 // Proves that an operation of JAX in a forked child is seen although no driver call is made: it goes through the
-// plugin's table of functions. `pjrt use|child-use|child-clean`: the parent creates a client and executes; the child
+// plugin's table of functions. `pjrt PLUGIN use|child-use|child-clean`: the parent creates a client and executes; the child
 // executes (and waits for ever, until its alarm), or only reads the list of devices and frees an array.
 #include "client.h"
 
@@ -22,9 +22,9 @@ static const char *outcome(void *error) { return error ? error : "well"; }
 
 int main(int count, char **arguments)
 {
-    if (count != 2)
-        give_up("usage: pjrt use|child-use|child-clean");
-    void *plugin = dlopen("libpjrt_like.so", RTLD_NOW | RTLD_LOCAL);
+    if (count != 3)
+        give_up("usage: pjrt PLUGIN use|child-use|child-clean");
+    void *plugin = dlopen(arguments[1], RTLD_NOW | RTLD_LOCAL);
     if (!plugin)
         give_up("%s", dlerror());
     const struct api *(*get)(void) = (const struct api *(*)(void))dlsym(plugin, "GetPjrtApi");
@@ -36,13 +36,13 @@ int main(int count, char **arguments)
         give_up("the table is not what the plugin made");
     say("create %s\n", outcome(api->functions[CLIENT_CREATE](NULL)));
     say("execute %s\n", outcome(api->functions[LOADED_EXECUTABLE_EXECUTE](NULL)));
-    if (strcmp(arguments[1], "use") == 0)
+    if (strcmp(arguments[2], "use") == 0)
         return 0;
     pid_t child = fork();
     if (child == 0) {
         say("child devices %s\n", outcome(api->functions[CLIENT_DEVICES](NULL)));
         say("child destroy %s\n", outcome(api->functions[BUFFER_DESTROY](NULL)));
-        if (strcmp(arguments[1], "child-use") == 0) {
+        if (strcmp(arguments[2], "child-use") == 0) {
             alarm(2);
             say("child execute %s\n", outcome(api->functions[LOADED_EXECUTABLE_EXECUTE](NULL)));
         }

@@ -12,7 +12,7 @@ const PLAIN: &[&str] = &["nowipe", "lookups", "host", "cuvid", "pjrt"];
 /// Programs that run the shared scenarios, or need another part of them.
 const WITH_SCENARIOS: &[&str] = &["roads", "forks", "atforks", "calls", "busy"];
 /// Libraries that need nothing but their own source.
-const LIBRARIES: &[&str] = &["next_two", "lookalikes", "allocator", "pjrt_like"];
+const LIBRARIES: &[&str] = &["next_two", "lookalikes", "allocator"];
 
 struct Workshop {
     clients: PathBuf,
@@ -73,9 +73,9 @@ impl Workshop {
         Self::compile(compiler, &self.clients.join(name), &arguments);
     }
 
-    fn library(&self, name: &str, others: &[&OsStr]) {
+    fn library(&self, name: &str, source: &str, others: &[&OsStr]) {
         let file = format!("lib{name}.so");
-        let source = self.source(&format!("lib{name}.c"));
+        let source = self.source(source);
         let soname = format!("-Wl,-soname,{file}");
         let mut arguments: Vec<&OsStr> = vec![
             "-shared".as_ref(),
@@ -155,16 +155,24 @@ fn main() {
     }
     shop.program("throws", "throws.cpp", &[]);
     for name in LIBRARIES {
-        shop.library(name, &[]);
+        shop.library(name, &format!("lib{name}.c"), &[]);
     }
     let no_drop: &OsStr = "-Wl,--no-as-needed".as_ref();
     shop.library(
         "next_one",
+        "libnext_one.c",
         &[no_drop, clients_path.as_ref(), "-lnext_two".as_ref()],
     );
-    shop.library("interposer", &[]);
-    shop.library("linked", &[scenarios.as_ref(), driver[0], driver[1]]);
-    shop.library("cudart_like", &[scenarios.as_ref()]);
+    // The same plugin under the name of one for CUDA, and of one for something else.
+    shop.library("xla_cuda_like", "libxla_like.c", &[]);
+    shop.library("xla_other_like", "libxla_like.c", &[]);
+    shop.library("interposer", "libinterposer.c", &[]);
+    shop.library(
+        "linked",
+        "liblinked.c",
+        &[scenarios.as_ref(), driver[0], driver[1]],
+    );
+    shop.library("cudart_like", "libcudart_like.c", &[scenarios.as_ref()]);
     shop.program(
         "linked",
         "linked.c",

@@ -1,4 +1,4 @@
-// The stand-in for XLA's CUDA plugin: a table of functions given out by GetPjrtApi, of which a few do something. As
+// The stand-in for XLA's plugin for CUDA, and for one of another device: a table of functions given out by GetPjrtApi, of which a few do something. As
 // with the real one, an operation is handed to a thread of the plugin's own, which a forked child does not have: the
 // operation waits for ever there, and no driver call is made.
 #include "client.h"
