@@ -1,6 +1,6 @@
 // Proves that a fork while other threads are in lookups and first calls leaves no lock held in the child
 // (mirrord#3659): three threads look names up and call the driver without pause, the main thread forks again and
-// again, and every child looks up and calls as well. `busy before|after`: the forks come before anybody initialised
+// again, and every child looks up, loads a library and calls as well. `busy before|after`: the forks come before anybody initialised
 // (children use CUDA) or after (children only look up, and ask for the version).
 #include "client.h"
 
@@ -61,6 +61,8 @@ int main(int count, char **arguments)
             alarm(10);  // a lock that is held for ever shows as death by SIGALRM
             int number;
             look_up_all();
+            if (!dlopen("libnext_two.so", RTLD_NOW))  // the loader's own locks must be free, too
+                give_up("%s", dlerror());
             CUresult result = driver.cuDriverGetVersion(&number);
             if (!after)
                 result |= driver.cuInit(0) | driver.cuDeviceGetCount(&number);
