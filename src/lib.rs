@@ -23,7 +23,15 @@
 //! Two rules hold in every room. The child of a multithreaded process may hold any lock for
 //! ever: nothing on the way to the first line of a report locks, allocates, or calls the loader.
 //! And a panic must not cross into C: the library is built with `panic = "abort"`.
-#![allow(dead_code, reason = "unit tests leave the exports out, and with them most callers")]
+#![cfg_attr(
+    test,
+    allow(
+        dead_code,
+        unused_macros,
+        unused_imports,
+        reason = "unit tests leave the exports out, and with them most callers"
+    )
+)]
 
 pub mod config;
 #[cfg(not(test))]
