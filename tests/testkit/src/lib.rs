@@ -67,6 +67,7 @@ pub fn marked_line(name: &str, mark: &str) -> usize {
 /// Panics when there is none: a missing preload is only a warning of the loader, and every test of
 /// silence would pass.
 pub fn library() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
     if let Some(named) = env::var_os("FORKGUARD_LIB") {
         let path = PathBuf::from(named);
         assert!(
@@ -76,7 +77,6 @@ pub fn library() -> PathBuf {
         );
         return path.canonicalize().expect("a file has a full path");
     }
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(build_library).clone()
 }
 
@@ -111,12 +111,12 @@ fn build_library() -> PathBuf {
         } else {
             name
         });
-        let built = build
+        let outcome = build
             .output()
             .expect("cargo runs the tests, so it can be run");
-        let said = String::from_utf8_lossy(&built.stderr);
+        let said = String::from_utf8_lossy(&outcome.stderr);
         assert!(
-            built.status.success(),
+            outcome.status.success(),
             "the library could not be built:\n{said}"
         );
     }
