@@ -49,6 +49,7 @@ pub unsafe extern "C" fn resolve() {
     };
     REAL_DLVSYM.store(versioned as *mut c_void, Ordering::Release);
     REAL_DLSYM.store(plain as *mut c_void, Ordering::Release);
+    elf::prepare();
     RESOLVED.store(1, Ordering::Release);
 }
 
@@ -92,7 +93,10 @@ pub unsafe extern "C" fn dlsym(handle: *mut c_void, name: *const c_char, caller:
         return NOT_OURS;
     }
     let found = if handle == libc::RTLD_NEXT {
-        after(caller, name)
+        match after(caller, name) {
+            NOT_OURS => return NOT_OURS,
+            found => found,
+        }
     } else {
         let found = real(handle, name);
         if is_ours(found) {
@@ -149,30 +153,12 @@ fn pjrt(handle: *mut c_void, name: &CStr) -> usize {
 
 /// XLA has plugins for other devices, too, whose threads are none of our business.
 fn is_cuda_plugin(address: usize) -> bool {
-    let mut cuda = false;
-    elf::each_object(|object, _| {
-        if object.contains(address) {
-            cuda = object.path().windows(4).any(|part| part == b"cuda");
-            return false;
-        }
-        true
-    });
-    cuda
+    elf::object_at(address)
+        .is_some_and(|object| object.file_name().windows(4).any(|part| part == b"cuda"))
 }
 
 fn is_ours(address: usize) -> bool {
-    if address == 0 {
-        return false;
-    }
-    let mut ours = false;
-    elf::each_object(|object, _| {
-        if elf::is_ours(object) {
-            ours = object.contains(address);
-            return false;
-        }
-        true
-    });
-    ours
+    elf::is_ours(address)
 }
 
 /// What a lookup that found our export would have found without us: the next definition in the
@@ -184,14 +170,7 @@ fn behind_us(handle: *mut c_void, name: &CStr, caller: usize) -> usize {
     if handle != libc::RTLD_DEFAULT {
         return 0;
     }
-    let mut path = None;
-    elf::each_object(|object, _| {
-        if object.contains(caller) {
-            path = Some(*object);
-        }
-        path.is_none()
-    });
-    let Some(object) = path.filter(|object| !object.path().is_empty()) else {
+    let Some(object) = elf::object_at(caller).filter(|object| !object.path().is_empty()) else {
         return 0;
     };
     // SAFETY: the path of a loaded object, which `RTLD_NOLOAD` only finds again.
@@ -205,25 +184,55 @@ fn behind_us(handle: *mut c_void, name: &CStr, caller: usize) -> usize {
     if is_ours(found) { 0 } else { found }
 }
 
-/// `RTLD_NEXT` for a caller that is not us: the first definition in an object loaded after it.
+/// `RTLD_NEXT` for a caller that is not us: the first definition after it in the search order,
+/// our export left out.
 ///
-/// The true `dlsym` cannot be asked: it takes its caller from its return address, and would give
-/// either our export (perhaps without a driver behind it) or an unguarded pointer.
+/// The true `dlsym` cannot be asked for it: it takes its caller from its return address, and
+/// would give our export (perhaps without a driver behind it) or an unguarded pointer. But what
+/// follows *us* it can be asked, and it knows the scope.
 fn after(caller: usize, name: &CStr) -> usize {
-    let mut passed = false;
-    let mut found = 0;
-    elf::each_object(|object: &Object, _| {
-        if passed && !elf::is_ours(object) {
-            found = object.find(name).map_or(0, |(address, _)| address);
+    let Some(caller) = elf::object_at(caller) else {
+        return NOT_OURS; // generated code: the true one refuses it
+    };
+    let behind = next(name).unwrap_or(0);
+    let mut order = [0usize; 3]; // where the caller, we, and what is behind us stand
+    let mut position = 0;
+    let behind_object = elf::object_at(behind).map_or(0, |object| object.dynamic);
+    elf::each_object(|object| {
+        position += 1;
+        if object.dynamic == caller.dynamic {
+            order[0] = position;
+        } else if object.is_ours() {
+            order[1] = position;
         }
-        passed |= object.contains(caller);
-        found == 0
+        if object.dynamic == behind_object {
+            order[2] = position;
+        }
+        true
     });
-    if found == 0 {
-        // Sets `dlerror`, as the program's own lookup would have.
-        let _ = next(name);
+    let [asks, us, found] = order;
+    if asks > us && (behind == 0 || found > asks) {
+        return behind;
     }
-    found
+    // Between the caller and us everything was loaded at the start, and is in scope. So is what
+    // follows a library that stands after us and defines the name itself.
+    let until = if asks < us { us } else { usize::MAX };
+    let mut defined = 0;
+    position = 0;
+    elf::each_object(|object| {
+        position += 1;
+        if position > asks && position < until {
+            defined = object.find(name).map_or(0, |(address, _)| address);
+        }
+        defined == 0 && position < until
+    });
+    if defined == 0 {
+        return if asks < us { behind } else { 0 };
+    }
+    // SAFETY: takes nothing; drops this thread's message of the lookup above, for there is an
+    // answer.
+    unsafe { libc::dlerror() };
+    defined
 }
 
 /// The true address of a driver function that a program reached by linking: the next definition
@@ -232,13 +241,9 @@ pub fn driver_symbol(name: &CStr) -> Option<usize> {
     if let Some(address) = next(name) {
         return Some(address);
     }
-    let mut found = None;
-    elf::each_object(|object, _| {
-        let file = object.file_name();
-        if file.starts_with(b"libcuda.so") || file.starts_with(b"libnvcuvid.so") {
-            found = object.find(name).map(|(address, _)| address);
-        }
-        found.is_none()
-    });
-    found
+    // What `dlerror` says is the program's business: it asked for nothing.
+    // SAFETY: takes nothing; drops this thread's message of the lookup above.
+    unsafe { libc::dlerror() };
+    let is_driver = |object: &Object| driver::is_guarded_library(object.file_name());
+    elf::find_in(is_driver, name).map(|(address, _)| address)
 }

@@ -7,7 +7,7 @@ use super::slots::{self, Index};
 use super::special::Special;
 use crate::lookup;
 use crate::report::Kind;
-use crate::sys::elf::{self, Object};
+use crate::sys::elf;
 
 /// Copies of driver libraries remembered; a process has one libcuda and at most one libnvcuvid.
 const RANGES: usize = 8;
@@ -23,23 +23,18 @@ pub fn is_driver_name(name: &[u8]) -> bool {
     matches!(name, [b'c', b'u', b'A'..=b'Z', ..]) || name.starts_with(b"cuvid")
 }
 
-fn is_guarded_library(file: &[u8]) -> bool {
+/// Whether a library of this file name is guarded.
+pub fn is_guarded_library(file: &[u8]) -> bool {
     file.starts_with(b"libcuda.so") || file.starts_with(b"libnvcuvid.so")
 }
 
 /// Whether `address` lies in a library that belongs to the driver: its own lookups must get true
 /// pointers (the driver for WSL looks its own names up).
 pub fn is_drivers_own(address: usize) -> bool {
-    let mut own = false;
-    elf::each_object(|object, _| {
-        if object.contains(address) {
-            let file = object.file_name();
-            own = is_guarded_library(file) || file.starts_with(b"libnvidia-");
-            return false;
-        }
-        true
-    });
-    own
+    elf::object_at(address).is_some_and(|object| {
+        let file = object.file_name();
+        is_guarded_library(file) || file.starts_with(b"libnvidia-")
+    })
 }
 
 /// Whether `address` lies in libcuda or libnvcuvid.
@@ -56,30 +51,23 @@ pub fn contains(address: usize) -> bool {
             return true;
         }
     }
-    let mut found = None;
-    elf::each_object(|object, _| {
-        if object.contains(address) {
-            found = is_guarded_library(object.file_name()).then_some(*object);
-            return false;
-        }
-        true
-    });
+    let found = elf::object_at(address).filter(|object| is_guarded_library(object.file_name()));
     if let Some(object) = &found {
-        remember(object);
+        remember(object.range());
     }
     found.is_some()
 }
 
-fn remember(object: &Object) {
+fn remember(range: (usize, usize)) {
     for (start, end) in STARTS.iter().zip(&ENDS) {
         if start
-            .compare_exchange(0, object.start, Ordering::AcqRel, Ordering::Acquire)
+            .compare_exchange(0, range.0, Ordering::AcqRel, Ordering::Acquire)
             .is_ok()
         {
-            end.store(object.end, Ordering::Release);
+            end.store(range.1, Ordering::Release);
             return;
         }
-        if start.load(Ordering::Relaxed) == object.start {
+        if start.load(Ordering::Relaxed) == range.0 {
             return;
         }
     }
@@ -122,7 +110,7 @@ pub fn resolve(index: Index) -> Option<usize> {
 pub fn missing_answer(name: &CStr) -> u32 {
     use cudarc::driver::sys::CUresult;
     let mut present = false;
-    elf::each_object(|object, _| {
+    elf::each_object(|object| {
         present = object.file_name().starts_with(b"libcuda.so");
         !present
     });

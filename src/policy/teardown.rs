@@ -70,11 +70,11 @@ pub fn prepare() {
         add(start, size.max(1));
     }
     for name in FINALIZERS {
-        if let Some((start, size)) = elf::find_anywhere_sized(name) {
+        if let Some((start, size)) = elf::find_in_python_sized(name) {
             add(start, size);
         }
     }
-    elf::each_object(|object, _| {
+    elf::each_object(|object| {
         if object.file_name().starts_with(b"libcudart") {
             for name in RUNTIME {
                 if let Some((start, size)) = object.find(name) {

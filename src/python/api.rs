@@ -26,7 +26,7 @@ impl Symbol {
 
     fn find(&self) {
         if self.address.load(Ordering::Relaxed) == 0
-            && let Some(address) = elf::find_anywhere(self.name)
+            && let Some(address) = elf::find_in_python(self.name)
         {
             self.address.store(address, Ordering::Release);
         }

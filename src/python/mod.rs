@@ -8,7 +8,6 @@ pub mod torch;
 
 /// Finds the interpreter, if one was loaded since. Calls the loader.
 pub fn prepare() {
-    crate::stack::native::prepare();
     crate::stack::python::prepare();
     api::prepare();
 }

@@ -4,24 +4,12 @@
 //! anywhere. On an older one the unwinder takes the loader's lock, which a forked child may never
 //! get: there [`is_safe`] says no, and who asks must be ready to end the process.
 
-use core::sync::atomic::{AtomicU8, Ordering};
-
 use super::{NATIVE_FRAMES, Stack};
-use crate::sys::{elf, modules};
-
-static LOCK_FREE: AtomicU8 = AtomicU8::new(0);
-
-/// Finds out, once, whether the unwinder is free of locks here. Calls the loader.
-pub fn prepare() {
-    if LOCK_FREE.load(Ordering::Relaxed) == 0 {
-        let found = elf::find_anywhere(c"_dl_find_object").is_some();
-        LOCK_FREE.store(1 + u8::from(found), Ordering::Relaxed);
-    }
-}
+use crate::sys::elf;
 
 /// Whether a stack can be taken in a forked child.
 pub fn is_safe() -> bool {
-    LOCK_FREE.load(Ordering::Relaxed) == 2
+    elf::finds_without_lock()
 }
 
 /// Takes the calling thread's stack, without this library's own frames.
@@ -34,7 +22,7 @@ pub fn capture(into: &mut Stack) {
     unsafe {
         backtrace::trace_unsynchronized(|frame| {
             let address = frame.ip() as usize;
-            outside |= !modules::is_ours(address);
+            outside |= !elf::is_ours(address);
             if outside && address != 0 {
                 into.native[into.native_len] = address;
                 into.native_len += 1;

@@ -101,9 +101,9 @@ pub fn finalize_range() -> Option<(usize, usize)> {
 
 impl Interpreter {
     fn find() -> Option<Self> {
-        let get_version = elf::find_anywhere(c"Py_GetVersion")?;
+        let get_version = elf::find_in_python(c"Py_GetVersion")?;
         let mut memory = Reader::default();
-        let type_type = elf::find_anywhere(c"PyType_Type")?;
+        let type_type = elf::find_in_python(c"PyType_Type")?;
         // The type of all types is its own type. It is not so before the loader has relocated
         // the interpreter (another thread may be in the middle of that: nothing may be called
         // yet), nor in a build with more in an object's header.
@@ -120,11 +120,11 @@ impl Interpreter {
         let minor = minor_version(version.to_bytes())?;
 
         let types @ [code_type, frame_type, str_type] = [
-            elf::find_anywhere(c"PyCode_Type")?,
-            elf::find_anywhere(c"PyFrame_Type")?,
-            elf::find_anywhere(c"PyUnicode_Type")?,
+            elf::find_in_python(c"PyCode_Type")?,
+            elf::find_in_python(c"PyFrame_Type")?,
+            elf::find_in_python(c"PyUnicode_Type")?,
         ];
-        let runtime = elf::find_anywhere(c"_PyRuntime")?;
+        let runtime = elf::find_in_python(c"_PyRuntime")?;
         let layout = if let Some((layout, sizes)) = layout::known(minor) {
             let expected = [sizes.code, sizes.frame, sizes.str];
             let measured = types.map(|it| memory.word(it + layout::TYPE_BASICSIZE));
@@ -136,18 +136,18 @@ impl Interpreter {
             return None;
         }
 
-        let of_this_thread = elf::find_anywhere(c"PyGILState_GetThisThreadState")?;
+        let of_this_thread = elf::find_in_python(c"PyGILState_GetThisThreadState")?;
         let in_use = if minor <= 11 {
-            Some(elf::find_anywhere(c"_PyThreadState_UncheckedGet")?)
+            Some(elf::find_in_python(c"_PyThreadState_UncheckedGet")?)
         } else {
             None
         };
-        let is_finalizing = elf::find_anywhere(if minor >= 13 {
+        let is_finalizing = elf::find_in_python(if minor >= 13 {
             c"Py_IsFinalizing"
         } else {
             c"_Py_IsFinalizing"
         })?;
-        let line = elf::find_anywhere(match minor {
+        let line = elf::find_in_python(match minor {
             ..=10 => c"PyFrame_GetLineNumber",
             11 => c"PyCode_Addr2Line",
             12.. => c"PyUnstable_InterpreterFrame_GetLine",

@@ -1,15 +1,23 @@
-//! Symbols of loaded objects, read from their own tables.
+//! Loaded objects and their symbols, read from the loader's list and the objects' own tables.
 //!
 //! `dlsym` cannot be asked where the true `dlsym` is, for the library replaces it; so the C
 //! library's hash table is read directly. The same reading finds an interpreter's functions in a
 //! `libpython` that was loaded locally, without touching `dlerror`.
 //!
-//! [`each_object`] uses `dl_iterate_phdr`, which takes a lock: never on a forked child's way to
-//! its report.
+//! The list is walked without the loader's lock. `dl_iterate_phdr` would take it, and glibc before
+//! 2.37 leaves it locked in the child of a fork that another thread makes meanwhile: then every
+//! `dlopen` of the program's own hangs there. The price is that an object which another thread
+//! unloads in the same microsecond may be read half gone; each step of the walk is checked
+//! against that, and symbols are only looked up in objects that a caller picks by name, which
+//! programs do not unload.
 
-use core::ffi::{CStr, c_char, c_int, c_void};
+use core::cell::Cell;
+use core::ffi::{CStr, c_char, c_int};
+use core::sync::atomic::{AtomicUsize, Ordering, compiler_fence};
 
-use libc::{Elf64_Phdr, Elf64_Sym, dl_phdr_info};
+use libc::{Elf64_Ehdr, Elf64_Phdr, Elf64_Sym};
+
+use super::memory;
 
 const DT_NULL: i64 = 0;
 const DT_HASH: i64 = 4;
@@ -20,17 +28,52 @@ const DT_GNU_HASH: i64 = 0x6fff_fef5;
 const STT_TLS: u8 = 6;
 const STT_GNU_IFUNC: u8 = 10;
 
+/// A loaded object, as the loader lists it (`link.h`).
+#[repr(C)]
+struct LinkMap {
+    base: usize,
+    name: *const c_char,
+    dynamic: usize,
+    next: *const LinkMap,
+    previous: *const LinkMap,
+}
+
+/// The loader's list (`link.h`).
+#[repr(C)]
+struct Debug {
+    version: c_int,
+    first: *const LinkMap,
+}
+
+/// `struct dl_find_object` (`dlfcn.h`, glibc 2.35).
+#[repr(C)]
+struct FoundObject {
+    flags: u64,
+    start: usize,
+    end: usize,
+    map: *const LinkMap,
+    unwind: usize,
+    reserved: [u64; 7],
+}
+
+type FindObject = unsafe extern "C" fn(usize, *mut FoundObject) -> c_int;
+
+unsafe extern "C" {
+    static _r_debug: Debug;
+    static _DYNAMIC: [u64; 0];
+    static __ehdr_start: [u8; 0];
+    static _end: [u8; 0];
+}
+
 /// One loaded object.
 #[derive(Clone, Copy)]
 pub struct Object {
     /// What is added to the object's own addresses.
     pub base: usize,
-    /// The lowest address it occupies.
-    pub start: usize,
-    /// The first address after it.
-    pub end: usize,
     /// The path it was loaded by (empty for the program itself), owned by the loader.
     pub name: *const c_char,
+    /// Where its dynamic section is.
+    pub dynamic: usize,
     /// Its symbol, string and hash tables; 0 where it has none.
     pub symbols: usize,
     /// String table.
@@ -45,18 +88,62 @@ impl Object {
     /// Nothing.
     pub const EMPTY: Self = Self {
         base: 0,
-        start: 0,
-        end: 0,
         name: core::ptr::null(),
+        dynamic: 0,
         symbols: 0,
         strings: 0,
         gnu_hash: 0,
         sysv_hash: 0,
     };
 
-    /// Whether `address` lies in it.
-    pub fn contains(&self, address: usize) -> bool {
-        (self.start..self.end).contains(&address)
+    /// Whether it is this library.
+    pub fn is_ours(&self) -> bool {
+        self.dynamic == (&raw const _DYNAMIC) as usize
+    }
+
+    /// The addresses it occupies: the lowest, and the first after the highest.
+    pub fn range(&self) -> (usize, usize) {
+        if let Some(found) = find_object(self.dynamic) {
+            return (found.start, found.end);
+        }
+        self.range_by_headers()
+            .unwrap_or((self.dynamic, self.dynamic + 1))
+    }
+
+    /// From the program headers, which lie in the object's first page; the kernel tells those of
+    /// the program itself.
+    fn range_by_headers(&self) -> Option<(usize, usize)> {
+        let (headers, count) = if self.path().is_empty() {
+            // SAFETY: getauxval takes any number.
+            unsafe {
+                (
+                    libc::getauxval(libc::AT_PHDR) as usize,
+                    libc::getauxval(libc::AT_PHNUM) as usize,
+                )
+            }
+        } else {
+            let magic = memory::read_word(self.base)?;
+            if magic as u32 != u32::from_le_bytes(*b"\x7fELF") {
+                return None;
+            }
+            // SAFETY: the page was read just now, and starts with an ELF header.
+            let header = unsafe { &*(self.base as *const Elf64_Ehdr) };
+            (
+                self.base + header.e_phoff as usize,
+                usize::from(header.e_phnum),
+            )
+        };
+        let mut range = (usize::MAX, 0);
+        for index in 0..count {
+            // SAFETY: `count` headers stand there, in a mapped page of the object.
+            let header = unsafe { &*(headers as *const Elf64_Phdr).add(index) };
+            if header.p_type == libc::PT_LOAD {
+                let start = self.base.wrapping_add(header.p_vaddr as usize);
+                range.0 = range.0.min(start & !4095);
+                range.1 = range.1.max(start + header.p_memsz as usize);
+            }
+        }
+        (range.1 != 0).then_some(range)
     }
 
     /// The path, as bytes.
@@ -186,50 +273,79 @@ pub fn file_name(path: &[u8]) -> &[u8] {
     path.rsplit(|&byte| byte == b'/').next().unwrap_or(path)
 }
 
-/// Calls `visit` for each loaded object in the loader's order, with the counts of objects ever
-/// loaded and unloaded, until it answers false.
-pub fn each_object(mut visit: impl FnMut(&Object, u64) -> bool) {
-    unsafe extern "C" fn callback<F: FnMut(&Object, u64) -> bool>(
-        info: *mut dl_phdr_info,
-        _size: usize,
-        data: *mut c_void,
-    ) -> c_int {
-        // SAFETY: `data` is the closure given below, alive and unshared during the call; `info`
-        // is the loader's, valid during the call.
-        let (visit, info) = unsafe { (&mut *data.cast::<F>(), &*info) };
-        let changes = info.dlpi_adds.wrapping_add(info.dlpi_subs);
-        c_int::from(!visit(&object(info), changes))
+/// Calls `visit` for each loaded object in the loader's order (the program first, preloaded
+/// libraries next), until it answers false.
+pub fn each_object(mut visit: impl FnMut(&Object) -> bool) {
+    let mut map = first_map();
+    while let Some(entry) = Entry::read(map) {
+        if !visit(&entry.object()) {
+            return;
+        }
+        map = entry.next;
     }
-    fn call<F: FnMut(&Object, u64) -> bool>(visit: &mut F) {
-        // SAFETY: the callback gets the closure's own type back.
-        unsafe { libc::dl_iterate_phdr(Some(callback::<F>), core::ptr::from_mut(visit).cast()) };
-    }
-    call(&mut visit);
 }
 
-fn object(info: &dl_phdr_info) -> Object {
-    let mut object = Object {
-        base: info.dlpi_addr as usize,
-        start: usize::MAX,
-        name: info.dlpi_name,
-        ..Object::EMPTY
-    };
-    let mut dynamic = 0usize;
-    for index in 0..usize::from(info.dlpi_phnum) {
-        // SAFETY: the loader gives `dlpi_phnum` headers.
-        let header: &Elf64_Phdr = unsafe { &*info.dlpi_phdr.add(index) };
-        let address = object.base.wrapping_add(header.p_vaddr as usize);
-        if header.p_type == libc::PT_LOAD {
-            object.start = object.start.min(address & !4095);
-            object.end = object.end.max(address + header.p_memsz as usize);
-        } else if header.p_type == libc::PT_DYNAMIC {
-            dynamic = address;
+/// A number that changes when objects are loaded or unloaded.
+pub fn fingerprint() -> u64 {
+    let mut map = first_map();
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    while let Some(entry) = Entry::read(map) {
+        hash = (hash ^ map as u64 ^ (entry.base as u64).rotate_left(32))
+            .wrapping_mul(0x0100_0000_01b3);
+        map = entry.next;
+    }
+    hash
+}
+
+fn first_map() -> *const LinkMap {
+    // SAFETY: the loader's variable; it has the program in it before any library's code runs.
+    unsafe { (&raw const _r_debug.first).read_volatile() }
+}
+
+/// One entry of the list, copied.
+struct Entry {
+    base: usize,
+    name: *const c_char,
+    dynamic: usize,
+    next: *const LinkMap,
+}
+
+impl Entry {
+    fn read(map: *const LinkMap) -> Option<Self> {
+        if map.is_null() {
+            return None;
         }
+        // SAFETY: the loader makes an entry whole before it links it, and entries live on the
+        // heap: one that is unlinked right now is still readable memory.
+        let (entry, previous) = unsafe {
+            let entry = Self {
+                base: (*map).base,
+                name: (*map).name,
+                dynamic: (*map).dynamic,
+                next: (*map).next,
+            };
+            (entry, (*map).previous)
+        };
+        compiler_fence(Ordering::Acquire);
+        // An entry that is no longer linked ends the walk: what was copied may be garbage.
+        // SAFETY: as above; `previous` is an entry, or null for the first.
+        let linked =
+            previous.is_null() || unsafe { (&raw const (*previous).next).read_volatile() } == map;
+        linked.then_some(entry)
     }
-    if dynamic != 0 {
-        read_dynamic(&mut object, dynamic);
+
+    fn object(&self) -> Object {
+        let mut object = Object {
+            base: self.base,
+            name: self.name,
+            dynamic: self.dynamic,
+            ..Object::EMPTY
+        };
+        if self.dynamic != 0 {
+            read_dynamic(&mut object, self.dynamic);
+        }
+        object
     }
-    object
 }
 
 fn read_dynamic(object: &mut Object, dynamic: usize) {
@@ -255,17 +371,66 @@ fn read_dynamic(object: &mut Object, dynamic: usize) {
     }
 }
 
-/// Whether `object` is this library.
-pub fn is_ours(object: &Object) -> bool {
-    object.contains(is_ours as *const () as usize)
+/// Whether `address` lies in this library.
+pub fn is_ours(address: usize) -> bool {
+    let start = (&raw const __ehdr_start) as usize;
+    (start..(&raw const _end) as usize).contains(&address)
 }
 
-/// The address and size of `name` in the first loaded object that defines it, other than this
-/// library.
-pub fn find_anywhere_sized(name: &CStr) -> Option<(usize, usize)> {
+static FIND_OBJECT: AtomicUsize = AtomicUsize::new(0);
+
+/// Finds glibc's lock-free question for the object at an address (2.35). Called once.
+pub fn prepare() {
+    if let Some((address, _)) = find_in_libc(c"_dl_find_object") {
+        FIND_OBJECT.store(address, Ordering::Release);
+    }
+}
+
+/// Whether the C library finds objects, and so unwind tables, without a lock.
+pub fn finds_without_lock() -> bool {
+    FIND_OBJECT.load(Ordering::Acquire) != 0
+}
+
+fn find_object(address: usize) -> Option<FoundObject> {
+    let function = FIND_OBJECT.load(Ordering::Acquire);
+    if function == 0 {
+        return None;
+    }
+    // SAFETY: glibc's `_dl_find_object`, found by that name.
+    let function: FindObject = unsafe { core::mem::transmute(function) };
+    let mut found = FoundObject {
+        flags: 0,
+        start: 0,
+        end: 0,
+        map: core::ptr::null(),
+        unwind: 0,
+        reserved: [0; 7],
+    };
+    // SAFETY: takes any address; `found` is as large as any version of the struct so far.
+    (unsafe { function(address, &raw mut found) } == 0).then_some(found)
+}
+
+/// The object that holds `address`.
+pub fn object_at(address: usize) -> Option<Object> {
+    if finds_without_lock() {
+        return Some(Entry::read(find_object(address)?.map)?.object());
+    }
+    let found = Cell::new(None);
+    each_object(|object| {
+        let (start, end) = object.range();
+        if (start..end).contains(&address) {
+            found.set(Some(*object));
+        }
+        found.get().is_none()
+    });
+    found.get()
+}
+
+/// The address and size of `name` in the first object picked that defines it.
+pub fn find_in(pick: impl Fn(&Object) -> bool, name: &CStr) -> Option<(usize, usize)> {
     let mut found = None;
-    each_object(|object, _| {
-        if !is_ours(object) {
+    each_object(|object| {
+        if pick(object) && !object.is_ours() {
             found = object.find(name);
         }
         found.is_none()
@@ -273,20 +438,32 @@ pub fn find_anywhere_sized(name: &CStr) -> Option<(usize, usize)> {
     found
 }
 
-/// The address of `name` in the first loaded object that defines it, other than this library.
-pub fn find_anywhere(name: &CStr) -> Option<usize> {
-    find_anywhere_sized(name).map(|(address, _)| address)
-}
-
-/// The address and size of `name` in the C library itself (or, of old ones, its `libdl`).
-pub fn find_in_libc(name: &CStr) -> Option<(usize, usize)> {
-    let mut found = None;
-    each_object(|object, _| {
+/// The address and size of `name` in the interpreter: the program itself, or a library that has
+/// `python` in its name.
+pub fn find_in_python_sized(name: &CStr) -> Option<(usize, usize)> {
+    let is_python = |object: &Object| {
         let file = object.file_name();
-        if file.starts_with(b"libc.so.") || file.starts_with(b"libdl.so.") {
-            found = object.find(name);
-        }
-        found.is_none()
-    });
-    found
+        file.is_empty()
+            || file
+                .windows(6)
+                .any(|part| part.eq_ignore_ascii_case(b"python"))
+    };
+    find_in(is_python, name)
+}
+
+/// The address of `name` in the interpreter.
+pub fn find_in_python(name: &CStr) -> Option<usize> {
+    find_in_python_sized(name).map(|(address, _)| address)
+}
+
+/// The address and size of `name` in the C library itself (or, of old ones, its `libdl` or its
+/// loader).
+pub fn find_in_libc(name: &CStr) -> Option<(usize, usize)> {
+    let is_libc = |object: &Object| {
+        let file = object.file_name();
+        [&b"libc.so."[..], b"libdl.so.", b"ld-linux"]
+            .iter()
+            .any(|start| file.starts_with(start))
+    };
+    find_in(is_libc, name)
 }

@@ -17,8 +17,37 @@ use super::memory;
 /// Objects kept; a torch process has about 300.
 const CAPACITY: usize = 1024;
 
+/// An object, and where it lies.
+#[derive(Clone, Copy)]
+pub struct Module {
+    object: Object,
+    start: usize,
+    end: usize,
+}
+
+impl Module {
+    const EMPTY: Self = Self {
+        object: Object::EMPTY,
+        start: 0,
+        end: 0,
+    };
+
+    fn of(object: &Object) -> Self {
+        let (start, end) = object.range();
+        Self {
+            object: *object,
+            start,
+            end,
+        }
+    }
+
+    fn contains(&self, address: usize) -> bool {
+        (self.start..self.end).contains(&address)
+    }
+}
+
 struct Table {
-    objects: UnsafeCell<[Object; CAPACITY]>,
+    objects: UnsafeCell<[Module; CAPACITY]>,
     len: AtomicUsize,
 }
 
@@ -28,7 +57,7 @@ unsafe impl Sync for Table {}
 
 static TABLES: [Table; 2] = [const {
     Table {
-        objects: UnsafeCell::new([Object::EMPTY; CAPACITY]),
+        objects: UnsafeCell::new([Module::EMPTY; CAPACITY]),
         len: AtomicUsize::new(0),
     }
 }; 2];
@@ -36,36 +65,34 @@ static CURRENT: AtomicUsize = AtomicUsize::new(0);
 static CHANGES: AtomicU64 = AtomicU64::new(0);
 static BUSY: AtomicBool = AtomicBool::new(false);
 
-/// Brings the table up to date where objects were loaded or unloaded since. Calls the loader.
+/// Brings the table up to date where objects were loaded or unloaded since. Reads the loader's list.
 pub fn refresh() {
     if BUSY.swap(true, Ordering::Acquire) {
         return;
     }
     let next = 1 - CURRENT.load(Ordering::Relaxed);
     let table = &TABLES[next];
-    let known = CHANGES.load(Ordering::Relaxed);
-    let (mut len, mut seen) = (0, known);
-    elf::each_object(|object, changes| {
-        if changes == known {
-            return false;
-        }
-        seen = changes;
+    let seen = elf::fingerprint();
+    if seen == CHANGES.load(Ordering::Relaxed) {
+        BUSY.store(false, Ordering::Release);
+        return;
+    }
+    let mut len = 0;
+    elf::each_object(|object| {
         if len < CAPACITY {
             // SAFETY: `BUSY` is held and `next` is not the current table: nobody else is here.
-            unsafe { (*table.objects.get())[len] = *object };
+            unsafe { (*table.objects.get())[len] = Module::of(object) };
             len += 1;
         }
         true
     });
-    if seen != known {
-        table.len.store(len, Ordering::Relaxed);
-        CURRENT.store(next, Ordering::Release);
-        CHANGES.store(seen, Ordering::Relaxed);
-    }
+    table.len.store(len, Ordering::Relaxed);
+    CURRENT.store(next, Ordering::Release);
+    CHANGES.store(seen, Ordering::Relaxed);
     BUSY.store(false, Ordering::Release);
 }
 
-/// Counts the objects loaded and unloaded, as of the last refresh.
+/// A number that changes when objects are loaded or unloaded, as of the last refresh.
 pub fn changes() -> u64 {
     CHANGES.load(Ordering::Relaxed)
 }
@@ -75,7 +102,7 @@ pub fn after_fork() {
     BUSY.store(false, Ordering::Relaxed);
 }
 
-fn current() -> &'static [Object] {
+fn current() -> &'static [Module] {
     let table = &TABLES[CURRENT.load(Ordering::Acquire)];
     // SAFETY: the current table is not written until another one has become current; a refresh
     // that overtakes a reader twice could be seen torn, which costs a name in a report: the
@@ -97,18 +124,13 @@ pub struct Located<'a> {
 }
 
 /// The object that holds `address`, as of the last refresh.
-pub fn object_at(address: usize) -> Option<&'static Object> {
+pub fn object_at(address: usize) -> Option<&'static Module> {
     current().iter().find(|object| object.contains(address))
-}
-
-/// Whether `address` lies in this library.
-pub fn is_ours(address: usize) -> bool {
-    object_at(address).is_some_and(elf::is_ours)
 }
 
 /// Names `address`, without the symbol: no more than a walk of the table.
 pub fn locate_module(address: usize) -> Option<Located<'static>> {
-    let object = object_at(address)?;
+    let object = &object_at(address)?.object;
     let path = core::str::from_utf8(object.path()).unwrap_or("?");
     Some(Located {
         path,
@@ -120,7 +142,7 @@ pub fn locate_module(address: usize) -> Option<Located<'static>> {
 
 /// Names `address`, with the nearest exported symbol of its object.
 pub fn locate(address: usize) -> Option<Located<'static>> {
-    let object = object_at(address)?;
+    let object = &object_at(address)?.object;
     let mut located = locate_module(address)?;
     if let Some((name, distance)) = nearest_symbol(object, address) {
         located.symbol = Some(name);

@@ -10,7 +10,7 @@ use crate::sys::memory::Reader;
 
 /// The address range of that code: its start, and the first address after it.
 pub fn range(memory: &mut Reader) -> Option<(usize, usize)> {
-    let (start, size) = elf::find_anywhere_sized(c"Py_FinalizeEx")?;
+    let (start, size) = elf::find_in_python_sized(c"Py_FinalizeEx")?;
     let end = start.checked_add(size)?;
     Some(
         last_jump(end, memory)
