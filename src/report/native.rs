@@ -21,13 +21,17 @@ pub fn basename(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
+/// Bytes of a file name that are told: a program may be started under any name.
+const NAME: usize = 64;
+
 /// The file name of a module; the loader gives the program itself no path.
 fn file_name(path: &'static str) -> &'static str {
-    basename(if path.is_empty() {
+    let name = basename(if path.is_empty() {
         scene::argv0()
     } else {
         path
-    })
+    });
+    &name[..name.floor_char_boundary(NAME)]
 }
 
 /// The library through which a call came (or the program), by its file name.

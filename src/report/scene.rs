@@ -97,7 +97,10 @@ fn exe(room: &mut [u8]) -> &str {
         .unwrap_or_default()
 }
 
-/// The first argument the program was started with.
+/// Bytes of the first argument that are told: whoever starts a program may give it any name.
+const NAME: usize = 1024;
+
+/// The first argument the program was started with; of an endless one, the beginning.
 pub fn argv0() -> &'static str {
     // SAFETY: glibc defines this pointer and sets it before constructors; it is read only.
     let name = unsafe { program_invocation_name };
@@ -106,7 +109,13 @@ pub fn argv0() -> &'static str {
     }
     // SAFETY: it points to a NUL-terminated string (argv[0], or glibc's empty one) that lives as
     // long as the process; a process that rewrites its title keeps it terminated.
-    unsafe { CStr::from_ptr(name) }.to_str().unwrap_or_default()
+    let name = unsafe { CStr::from_ptr(name) }.to_bytes();
+    let name = &name[..name.len().min(NAME)];
+    match core::str::from_utf8(name) {
+        Ok(name) => name,
+        // Cut in the middle of a character, or never text at all.
+        Err(error) => core::str::from_utf8(&name[..error.valid_up_to()]).unwrap_or_default(),
+    }
 }
 
 #[cfg(test)]
