@@ -1,4 +1,4 @@
-//! Real CUDA clients from PyPI, on the stand-in driver: cuda-bindings and numba-cuda. Right programs are left alone,
+//! Real CUDA clients from `PyPI`, on the stand-in driver: cuda-bindings and numba-cuda. Right programs are left alone,
 //! wrong ones reported with the three lines they come from. Fails when the way these libraries take to the driver
 //! (some 500 names by cuGetProcAddress) goes around the gate, or is broken by it. `scripts/setup` installs them.
 
