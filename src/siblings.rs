@@ -13,6 +13,8 @@ struct Page {
     tellers: [AtomicU64; CAUSES],
     /// How many processes met it after that one.
     repeats: [AtomicU32; CAUSES],
+    /// 1 once the report is out.
+    out: [AtomicU32; CAUSES],
 }
 
 static PAGE: AtomicPtr<Page> = AtomicPtr::new(core::ptr::null_mut());
@@ -39,6 +41,15 @@ pub fn prepare() {
     }
 }
 
+/// A cause that somebody tells.
+#[derive(Clone, Copy, Debug)]
+pub enum Telling {
+    /// This process, the first; the place is for [`done`].
+    First(Option<usize>),
+    /// Another one did.
+    Repeated(Told),
+}
+
 /// Who told a cause before.
 #[derive(Clone, Copy, Debug)]
 pub struct Told {
@@ -48,14 +59,20 @@ pub struct Told {
     pub repeats: u32,
 }
 
-/// Notes that `pid` tells `cause` now; gives who told it before, if somebody did.
-pub fn tell(cause: u64, pid: i32) -> Option<Told> {
+fn page() -> Option<&'static Page> {
     let page = PAGE.load(Ordering::Acquire);
-    if page.is_null() {
-        return None;
-    }
     // SAFETY: set once to a mapping of this size, zeroed (all atomics valid), never unmapped.
-    let page = unsafe { &*page };
+    (!page.is_null()).then(|| unsafe { &*page })
+}
+
+/// Notes that `pid` tells `cause` now, unless another process does or did.
+///
+/// A report takes several writes. So that a sibling's line does not stand in the middle of it, a
+/// process that comes meanwhile waits for its end, but not long: the teller may have died.
+pub fn tell(cause: u64, pid: i32) -> Telling {
+    let Some(page) = page() else {
+        return Telling::First(None);
+    };
     let hash = (cause >> 32) << 32;
     let entry = hash | u64::from(pid as u32);
     for step in 0..CAUSES {
@@ -63,9 +80,10 @@ pub fn tell(cause: u64, pid: i32) -> Option<Told> {
         let claimed =
             page.tellers[place].compare_exchange(0, entry, Ordering::AcqRel, Ordering::Acquire);
         match claimed {
-            Ok(_) => return None,
+            Ok(_) => return Telling::First(Some(place)),
             Err(known) if known & !0xffff_ffff == hash => {
-                return Some(Told {
+                wait(&page.out[place]);
+                return Telling::Repeated(Told {
                     by: known as i32,
                     repeats: page.repeats[place].fetch_add(1, Ordering::Relaxed) + 1,
                 });
@@ -73,5 +91,41 @@ pub fn tell(cause: u64, pid: i32) -> Option<Told> {
             Err(_) => {}
         }
     }
-    None
+    Telling::First(None)
+}
+
+/// The report is out.
+pub fn done(place: usize) {
+    if let Some(page) = page() {
+        page.out[place].store(1, Ordering::Release);
+        // SAFETY: wakes whoever waits at this address, in any process that shares the page.
+        unsafe {
+            libc::syscall(
+                libc::SYS_futex,
+                page.out[place].as_ptr(),
+                libc::FUTEX_WAKE,
+                i32::MAX,
+            );
+        }
+    }
+}
+
+fn wait(out: &AtomicU32) {
+    let patience = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 500_000_000,
+    };
+    if out.load(Ordering::Acquire) == 0 {
+        // SAFETY: the kernel reads the word and the time; it returns when the word is no longer
+        // 0, when it is woken, or when the time is up.
+        unsafe {
+            libc::syscall(
+                libc::SYS_futex,
+                out.as_ptr(),
+                libc::FUTEX_WAIT,
+                0,
+                &raw const patience,
+            );
+        }
+    }
 }

@@ -3,7 +3,8 @@
 //   call         ns a call of a driver function that does nothing, through the pointer that dlsym gave
 //   dlsym        ns a dlsym of a name that is not the driver's
 //   fork         µs of fork, _exit and wait, in a process that never initialised CUDA
-//   fork-init    the same, after cuInit
+//   fork-large   the same, with 64 MiB of memory in use, as an interpreter with a few libraries has
+//   fork-init    as fork, after cuInit
 //   start        µs to start and end /bin/true; PRELOAD in the environment is what it gets as LD_PRELOAD
 //
 // calls-only and lookups-only do the same without a clock, for counting instructions.
@@ -132,11 +133,13 @@ int main(int arguments, char **argument)
     // Only what is about CUDA in use initialises it.
     if (strncmp(what, "call", 4) == 0 || strcmp(what, "fork-init") == 0)
         init(0);
+    if (strcmp(what, "fork-large") == 0)
+        memset(malloc(64 << 20), 1, 64 << 20);
     if (strcmp(what, "call") == 0)
         printf("%.3f\n", batched(calls, count));
     else if (strcmp(what, "dlsym") == 0)
         printf("%.3f\n", batched(lookups, count));
-    else if (strcmp(what, "fork") == 0 || strcmp(what, "fork-init") == 0)
+    else if (strncmp(what, "fork", 4) == 0)
         printf("%.3f\n", forks(count));
     else if (strcmp(what, "start") == 0)
         printf("%.3f\n", starts(count));

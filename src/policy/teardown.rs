@@ -155,10 +155,20 @@ fn search(stack: usize, wanted: impl Fn(usize) -> bool) -> bool {
         if words == 0 || !memory::read(address, buffer) {
             return false;
         }
-        if piece[..words].iter().any(|&word| wanted(word)) {
+        if piece[..words].iter().any(|&word| wanted(plain(word))) {
             return true;
         }
         address += words * size_of::<usize>();
     }
     false
+}
+
+/// A return address without the signature that a C library with pointer authentication puts into
+/// its upper bits.
+fn plain(word: usize) -> usize {
+    if cfg!(target_arch = "aarch64") {
+        word & 0xffff_ffff_ffff
+    } else {
+        word
+    }
 }

@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use super::Call;
 use crate::lineage::{self, FORKS_GIVEN, Fork, Moment};
 use crate::report::{Action, Kind, Violation, emit};
-use crate::siblings;
+use crate::siblings::{self, Telling, Told};
 use crate::stack::{native, python};
 use crate::sys::{raw, thread};
 
@@ -67,7 +67,11 @@ fn tell(used: &mut Moment, call: &Call, action: Action, policy: &str) {
     for (place, fork) in forks.iter_mut().zip(found.iter().flatten()) {
         *place = fork;
     }
-    let told = siblings::tell(cause(used, call), used.pid);
+    let telling = siblings::tell(cause(used, call), used.pid);
+    let told = match telling {
+        Telling::First(_) => None,
+        Telling::Repeated(told) => Some(told),
+    };
 
     emit::first(&violation(
         used,
@@ -90,6 +94,9 @@ fn tell(used: &mut Moment, call: &Call, action: Action, policy: &str) {
         &forks[..count],
         told,
     ));
+    if let Telling::First(Some(place)) = telling {
+        siblings::done(place);
+    }
     #[cfg(not(test))]
     crate::exports::debug::forkguard_violation();
     drop(alarm);
@@ -101,7 +108,7 @@ fn violation<'a>(
     action: Action,
     policy: &'a str,
     forks: &'a [&'a Fork],
-    told: Option<siblings::Told>,
+    told: Option<Told>,
 ) -> Violation<'a> {
     Violation {
         action,
