@@ -72,20 +72,12 @@ const ABORTED_AS_FIRST: &str = "child killed by signal 5";
 
 #[test]
 fn into_a_pid_namespace() {
-    seen(
-        "pidns",
-        Fork::Raw,
-        &[ABORTED_AS_FIRST, "parent count 0"],
-    );
+    seen("pidns", Fork::Raw, &[ABORTED_AS_FIRST, "parent count 0"]);
 }
 
 #[test]
 fn with_the_pid_of_the_process_that_initialised() {
-    seen(
-        "same-pid",
-        Fork::Raw,
-        &[ABORTED_AS_FIRST, "outer exited 0"],
-    );
+    seen("same-pid", Fork::Raw, &[ABORTED_AS_FIRST, "outer exited 0"]);
 }
 
 /// The child's standard error is its terminal, which the parent passes on to standard output.
