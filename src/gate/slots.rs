@@ -173,7 +173,7 @@ pub fn set_target(index: Index, target: usize) {
 
 /// The function's name, as it was asked for.
 pub fn name(index: Index) -> &'static CStr {
-    if let Some(name) = names::NAMES.get(index.at()) {
+    if let Some(name) = names::name(index.at()) {
         return name;
     }
     match NAMES[index.at()].load(Ordering::Acquire) {
@@ -330,8 +330,8 @@ fn enter_hash(index: Index, target: usize) {
 
 /// A copy of `name` that stays.
 fn keep(name: &CStr) -> &'static CStr {
-    if let Some(position) = names::index_of(name.to_bytes()) {
-        return names::NAMES[position];
+    if let Some(known) = names::index_of(name.to_bytes()).and_then(names::name) {
+        return known;
     }
     let bytes = name.to_bytes_with_nul();
     let start = TEXT_USED.fetch_add(bytes.len(), Ordering::Relaxed);
