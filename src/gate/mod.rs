@@ -65,7 +65,11 @@ pub fn standing() -> Standing {
             Err(other) => other,
         };
     }
-    if value == FORKED { Standing::Forked } else { Standing::Own }
+    if value == FORKED {
+        Standing::Forked
+    } else {
+        Standing::Own
+    }
 }
 
 /// What the trap saved of the caller, as far as the gate reads it.
@@ -114,7 +118,11 @@ fn forked(index: Index, caller: usize, stack: usize) -> usize {
         // Not remembered in the slot: the next call may be a use.
         Class::Use if policy::teardown::is_under_way(stack) => forward(index, false),
         Class::Use => {
-            let call = policy::Call { kind: slots::kind(index), name: slots::name(index), caller };
+            let call = policy::Call {
+                kind: slots::kind(index),
+                name: slots::name(index),
+                caller,
+            };
             match policy::used(&call) {
                 Verdict::Forward => forward(index, true),
             }

@@ -67,8 +67,11 @@ pub struct PythonLine<'a> {
 
 impl Stack {
     /// A stack with nothing in it.
-    pub const EMPTY: Self =
-        Self { native: [0; NATIVE_FRAMES], native_len: 0, python: PythonFrames::EMPTY };
+    pub const EMPTY: Self = Self {
+        native: [0; NATIVE_FRAMES],
+        native_len: 0,
+        python: PythonFrames::EMPTY,
+    };
 
     /// The native frames, innermost first.
     pub fn native(&self) -> &[usize] {
@@ -79,7 +82,11 @@ impl Stack {
 impl PythonFrames {
     /// No frames.
     pub const EMPTY: Self = Self {
-        frames: [PythonFrame { file: (0, 0), function: (0, 0), line: 0 }; PYTHON_FRAMES],
+        frames: [PythonFrame {
+            file: (0, 0),
+            function: (0, 0),
+            line: 0,
+        }; PYTHON_FRAMES],
         len: 0,
         omitted: 0,
         gap: 0,
@@ -104,11 +111,13 @@ impl PythonFrames {
 
     /// The frames, innermost first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = PythonLine<'_>> + '_ {
-        self.frames[..self.len.min(PYTHON_FRAMES)].iter().map(|frame| PythonLine {
-            file: self.text_at(frame.file),
-            function: self.text_at(frame.function),
-            line: frame.line,
-        })
+        self.frames[..self.len.min(PYTHON_FRAMES)]
+            .iter()
+            .map(|frame| PythonLine {
+                file: self.text_at(frame.file),
+                function: self.text_at(frame.function),
+                line: frame.line,
+            })
     }
 
     /// Forgets all frames.
@@ -120,7 +129,11 @@ impl PythonFrames {
     fn push(&mut self, file: TextRange, function: TextRange, line: u32) {
         match self.frames.get_mut(self.len) {
             Some(place) => {
-                *place = PythonFrame { file, function, line };
+                *place = PythonFrame {
+                    file,
+                    function,
+                    line,
+                };
                 self.len += 1;
             }
             None => self.leave_out(1),
