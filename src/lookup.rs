@@ -22,10 +22,22 @@ use crate::sys::raw::ErrnoGuard;
 pub const NOT_OURS: usize = 1;
 
 /// The true `dlsym`; before it is known, the code that finds it.
-pub static REAL_DLSYM: AtomicPtr<c_void> = AtomicPtr::new(arch::dlsym_first as *mut c_void);
+pub static REAL_DLSYM: AtomicPtr<c_void> = AtomicPtr::new(dlsym_first as *mut c_void);
 /// The true `dlvsym`.
-pub static REAL_DLVSYM: AtomicPtr<c_void> = AtomicPtr::new(arch::dlvsym_first as *mut c_void);
+pub static REAL_DLVSYM: AtomicPtr<c_void> = AtomicPtr::new(dlvsym_first as *mut c_void);
 static RESOLVED: AtomicUsize = AtomicUsize::new(0);
+
+/// The beginning of every lookup, until the true `dlsym` is known.
+#[unsafe(naked)]
+unsafe extern "C" fn dlsym_first() {
+    arch::first_code!(crate::lookup::REAL_DLSYM)
+}
+
+/// The same for `dlvsym`.
+#[unsafe(naked)]
+unsafe extern "C" fn dlvsym_first() {
+    arch::first_code!(crate::lookup::REAL_DLVSYM)
+}
 
 type Dlsym = unsafe extern "C" fn(*mut c_void, *const c_char) -> *mut c_void;
 type Dlvsym = unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char) -> *mut c_void;
@@ -82,8 +94,14 @@ pub fn next(name: &CStr) -> Option<usize> {
 /// `dlsym`'s slow path, for names that may be the driver's.
 ///
 /// # Safety
-/// As `dlsym`, with a name that is not null; `caller` is its return address.
-pub unsafe extern "C" fn dlsym(handle: *mut c_void, name: *const c_char, caller: usize) -> usize {
+/// As `dlsym`, with a name that is not null; `caller` is its return address. What comes as a
+/// version is whatever stood in the register.
+pub unsafe extern "C" fn dlsym(
+    handle: *mut c_void,
+    name: *const c_char,
+    _version: *const c_char,
+    caller: usize,
+) -> usize {
     // SAFETY: the assembly passes on a non-null name, which `dlsym`'s caller owes us as a string.
     let name = unsafe { CStr::from_ptr(name) };
     if name == c"GetPjrtApi" {

@@ -2,13 +2,14 @@
 
 use core::ffi::{c_char, c_void};
 
-use crate::gate::arch;
+use crate::gate::arch::lookup_code;
+use crate::lookup;
 
 /// `dlsym(3)`. See [`crate::lookup`].
 #[unsafe(no_mangle)]
 #[unsafe(naked)]
 pub unsafe extern "C" fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void {
-    arch::dlsym_code!()
+    lookup_code!(lookup::dlsym, lookup::REAL_DLSYM)
 }
 
 /// `dlvsym(3)`. See [`crate::lookup`].
@@ -19,5 +20,5 @@ pub unsafe extern "C" fn dlvsym(
     name: *const c_char,
     version: *const c_char,
 ) -> *mut c_void {
-    arch::dlvsym_code!()
+    lookup_code!(lookup::dlvsym, lookup::REAL_DLVSYM)
 }

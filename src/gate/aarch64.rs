@@ -10,8 +10,9 @@
 //! Each place that is jumped to begins with `bti c` (written as the hint it is, which older
 //! processors pass over), so that the linker may mark the library for branch protection.
 
-use core::arch::{global_asm, naked_asm};
+use core::arch::global_asm;
 
+use super::code::ANSWERS;
 use super::slots::{CAPACITY, SLOTS};
 
 /// Bytes from one stub to the next.
@@ -118,31 +119,6 @@ global_asm!(
     answers = const ANSWERS,
 );
 
-/// Codes that [`answer`] can give: 0 to 999 covers every `CUresult`.
-const ANSWERS: usize = 1000;
-
-unsafe extern "C" {
-    safe static forkguard_stubs: [u8; CAPACITY * STUB];
-    safe static forkguard_traps: [u8; CAPACITY * TRAP];
-    safe static forkguard_answers: [u8; ANSWERS * 16];
-}
-
-/// The stub of slot `index`.
-pub fn stub(index: usize) -> usize {
-    forkguard_stubs.as_ptr() as usize + index * STUB
-}
-
-/// The trap of slot `index`.
-pub fn trap(index: usize) -> usize {
-    forkguard_traps.as_ptr() as usize + index * TRAP
-}
-
-/// A function that takes any arguments and returns `code` (999, unknown error, for codes out of
-/// range).
-pub fn answer(code: u32) -> usize {
-    forkguard_answers.as_ptr() as usize + (code as usize).min(ANSWERS - 1) * 16
-}
-
 /// The body of an exported driver function: the stub of slot `$index`, in place.
 macro_rules! stub_body {
     ($index:literal) => {
@@ -162,10 +138,12 @@ macro_rules! stub_body {
 }
 pub(crate) use stub_body;
 
-/// `dlsym`'s body: names that cannot be the driver's go straight to the true function, whose
-/// caller stays the program (`RTLD_NEXT` depends on it); the rest ask [`crate::lookup`].
-macro_rules! dlsym_code {
-    () => {
+/// The body of `dlsym` and `dlvsym`: names that cannot be the driver's (`cu…`) or a plugin's
+/// (`GetP…`) go straight to the true function `$real`, whose caller stays the program
+/// (`RTLD_NEXT` depends on it); the rest ask `$slow`, which gets the return address as fourth
+/// argument.
+macro_rules! lookup_code {
+    ($slow:path, $real:path) => {
         ::core::arch::naked_asm!(
             ".cfi_startproc",
             "hint #34", // bti c
@@ -177,61 +155,6 @@ macro_rules! dlsym_code {
             "cmp w16, #117", // 'u'
             "b.ne 3f",
             "2:",
-            "stp x29, x30, [sp, #-32]!",
-            ".cfi_def_cfa_offset 32",
-            ".cfi_offset x29, -32",
-            ".cfi_offset x30, -24",
-            "mov x29, sp",
-            "stp x0, x1, [sp, #16]",
-            "mov x2, x30",
-            "bl {slow}",
-            "mov x16, x0",
-            "ldp x0, x1, [sp, #16]",
-            "ldp x29, x30, [sp], #32",
-            ".cfi_def_cfa_offset 0",
-            ".cfi_restore x29",
-            ".cfi_restore x30",
-            "cmp x16, #1", // lookup::NOT_OURS
-            "b.eq 3f",
-            "mov x0, x16",
-            "ret",
-            "4:",
-            "cmp w16, #71", // 'G', of GetPjrtApi
-            "b.ne 3f",
-            "ldrb w16, [x1, #1]",
-            "cmp w16, #101", // 'e'
-            "b.ne 3f",
-            "ldrb w16, [x1, #2]",
-            "cmp w16, #116", // 't'
-            "b.ne 3f",
-            "ldrb w16, [x1, #3]",
-            "cmp w16, #80", // 'P'
-            "b.eq 2b",
-            "3:",
-            "adrp x16, {real}",
-            "ldr x16, [x16, :lo12:{real}]",
-            "br x16",
-            ".cfi_endproc",
-            slow = sym crate::lookup::dlsym,
-            real = sym crate::lookup::REAL_DLSYM,
-        )
-    };
-}
-pub(crate) use dlsym_code;
-
-/// `dlvsym`'s body: as `dlsym_code`, with the version as third argument.
-macro_rules! dlvsym_code {
-    () => {
-        ::core::arch::naked_asm!(
-            ".cfi_startproc",
-            "hint #34", // bti c
-            "cbz x1, 3f",
-            "ldrb w16, [x1]",
-            "cmp w16, #99", // 'c'
-            "b.ne 3f",
-            "ldrb w16, [x1, #1]",
-            "cmp w16, #117", // 'u'
-            "b.ne 3f",
             "stp x29, x30, [sp, #-48]!",
             ".cfi_def_cfa_offset 48",
             ".cfi_offset x29, -48",
@@ -252,71 +175,58 @@ macro_rules! dlvsym_code {
             "b.eq 3f",
             "mov x0, x16",
             "ret",
+            "4:",
+            "cmp w16, #71", // 'G'
+            "b.ne 3f",
+            "ldrb w16, [x1, #1]",
+            "cmp w16, #101", // 'e'
+            "b.ne 3f",
+            "ldrb w16, [x1, #2]",
+            "cmp w16, #116", // 't'
+            "b.ne 3f",
+            "ldrb w16, [x1, #3]",
+            "cmp w16, #80", // 'P'
+            "b.eq 2b",
             "3:",
             "adrp x16, {real}",
             "ldr x16, [x16, :lo12:{real}]",
             "br x16",
             ".cfi_endproc",
-            slow = sym crate::lookup::dlvsym,
-            real = sym crate::lookup::REAL_DLVSYM,
+            slow = sym $slow,
+            real = sym $real,
         )
     };
 }
-pub(crate) use dlvsym_code;
+pub(crate) use lookup_code;
 
-/// What [`crate::lookup::REAL_DLSYM`] holds before the true `dlsym` is known: finds it, then goes
-/// there with the caller's arguments and return address.
-#[unsafe(naked)]
-pub unsafe extern "C" fn dlsym_first() {
-    naked_asm!(
-        ".cfi_startproc",
-        "hint #34", // bti c
-        "stp x29, x30, [sp, #-32]!",
-        ".cfi_def_cfa_offset 32",
-        ".cfi_offset x29, -32",
-        ".cfi_offset x30, -24",
-        "mov x29, sp",
-        "stp x0, x1, [sp, #16]",
-        "bl {resolve}",
-        "ldp x0, x1, [sp, #16]",
-        "ldp x29, x30, [sp], #32",
-        ".cfi_def_cfa_offset 0",
-        ".cfi_restore x29",
-        ".cfi_restore x30",
-        "adrp x16, {real}",
-        "ldr x16, [x16, :lo12:{real}]",
-        "br x16",
-        ".cfi_endproc",
-        resolve = sym crate::lookup::resolve,
-        real = sym crate::lookup::REAL_DLSYM,
-    )
+/// What stands in `$real` before the true function is known: finds it, then goes there with the
+/// caller's arguments and return address.
+macro_rules! first_code {
+    ($real:path) => {
+        ::core::arch::naked_asm!(
+            ".cfi_startproc",
+            "hint #34", // bti c
+            "stp x29, x30, [sp, #-48]!",
+            ".cfi_def_cfa_offset 48",
+            ".cfi_offset x29, -48",
+            ".cfi_offset x30, -40",
+            "mov x29, sp",
+            "stp x0, x1, [sp, #16]",
+            "str x2, [sp, #32]",
+            "bl {resolve}",
+            "ldp x0, x1, [sp, #16]",
+            "ldr x2, [sp, #32]",
+            "ldp x29, x30, [sp], #48",
+            ".cfi_def_cfa_offset 0",
+            ".cfi_restore x29",
+            ".cfi_restore x30",
+            "adrp x16, {real}",
+            "ldr x16, [x16, :lo12:{real}]",
+            "br x16",
+            ".cfi_endproc",
+            resolve = sym $crate::lookup::resolve,
+            real = sym $real,
+        )
+    };
 }
-
-/// The same for [`crate::lookup::REAL_DLVSYM`].
-#[unsafe(naked)]
-pub unsafe extern "C" fn dlvsym_first() {
-    naked_asm!(
-        ".cfi_startproc",
-        "hint #34", // bti c
-        "stp x29, x30, [sp, #-48]!",
-        ".cfi_def_cfa_offset 48",
-        ".cfi_offset x29, -48",
-        ".cfi_offset x30, -40",
-        "mov x29, sp",
-        "stp x0, x1, [sp, #16]",
-        "str x2, [sp, #32]",
-        "bl {resolve}",
-        "ldp x0, x1, [sp, #16]",
-        "ldr x2, [sp, #32]",
-        "ldp x29, x30, [sp], #48",
-        ".cfi_def_cfa_offset 0",
-        ".cfi_restore x29",
-        ".cfi_restore x30",
-        "adrp x16, {real}",
-        "ldr x16, [x16, :lo12:{real}]",
-        "br x16",
-        ".cfi_endproc",
-        resolve = sym crate::lookup::resolve,
-        real = sym crate::lookup::REAL_DLVSYM,
-    )
-}
+pub(crate) use first_code;

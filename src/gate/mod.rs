@@ -15,6 +15,7 @@
 #[cfg_attr(target_arch = "aarch64", path = "aarch64.rs")]
 pub mod arch;
 pub mod classes;
+pub mod code;
 pub mod driver;
 pub mod names;
 pub mod pjrt;
@@ -148,7 +149,7 @@ fn forward(index: Index, fill: bool) -> usize {
 fn true_function(index: Index) -> Result<usize, usize> {
     slots::target(index)
         .or_else(|| driver::resolve(index))
-        .ok_or_else(|| arch::answer(driver::missing_answer(slots::name(index))))
+        .ok_or_else(|| code::answer(driver::missing_answer(slots::name(index))))
 }
 
 fn filled(index: Index, target: usize) -> usize {

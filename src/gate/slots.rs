@@ -15,7 +15,7 @@ use core::sync::atomic::{AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicUsize,
 
 use super::classes::{self, Class};
 use super::special::Special;
-use super::{arch, names};
+use super::{code, names};
 use crate::config;
 use crate::lineage;
 use crate::report::Kind;
@@ -84,7 +84,7 @@ impl Index {
 
     /// The stub that programs call.
     pub fn stub(self) -> usize {
-        arch::stub(self.at())
+        code::stub(self.at())
     }
 }
 
@@ -154,7 +154,7 @@ pub fn clear() {
 
 /// Lets calls of `index` go to `target` without the gate, in this process.
 pub fn fill(index: Index, target: usize) {
-    let distance = (target as i64).wrapping_sub(arch::trap(index.at()) as i64);
+    let distance = (target as i64).wrapping_sub(code::trap(index.at()) as i64);
     SLOTS.slots[index.at()].store(distance, Ordering::Relaxed);
 }
 

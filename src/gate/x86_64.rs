@@ -6,8 +6,9 @@
 //! The trap keeps the integer argument registers, `rax` (the count of vector registers of a
 //! variadic call) and `xmm0`-`xmm7`; no driver function takes wider vectors.
 
-use core::arch::{global_asm, naked_asm};
+use core::arch::global_asm;
 
+use super::code::ANSWERS;
 use super::slots::{CAPACITY, SLOTS};
 
 /// Bytes from one stub to the next.
@@ -121,31 +122,6 @@ global_asm!(
     answers = const ANSWERS,
 );
 
-/// Codes that [`answer`] can give: 0 to 999 covers every `CUresult`.
-const ANSWERS: usize = 1000;
-
-unsafe extern "C" {
-    safe static forkguard_stubs: [u8; CAPACITY * STUB];
-    safe static forkguard_traps: [u8; CAPACITY * TRAP];
-    safe static forkguard_answers: [u8; ANSWERS * 16];
-}
-
-/// The stub of slot `index`.
-pub fn stub(index: usize) -> usize {
-    forkguard_stubs.as_ptr() as usize + index * STUB
-}
-
-/// The trap of slot `index`.
-pub fn trap(index: usize) -> usize {
-    forkguard_traps.as_ptr() as usize + index * TRAP
-}
-
-/// A function that takes any arguments and returns `code` (999, unknown error, for codes out of
-/// range).
-pub fn answer(code: u32) -> usize {
-    forkguard_answers.as_ptr() as usize + (code as usize).min(ANSWERS - 1) * 16
-}
-
 /// The body of an exported driver function: the stub of slot `$index`, in place.
 macro_rules! stub_body {
     ($index:literal) => {
@@ -161,147 +137,82 @@ macro_rules! stub_body {
 }
 pub(crate) use stub_body;
 
-/// `dlsym`'s body: names that cannot be the driver's go straight to the true function, whose
-/// caller stays the program (`RTLD_NEXT` depends on it); the rest ask [`crate::lookup`].
-macro_rules! dlsym_code {
-    () => {
+/// The body of `dlsym` and `dlvsym`: names that cannot be the driver's (`cu…`) or a plugin's
+/// (`GetP…`) go straight to the true function `$real`, whose caller stays the program
+/// (`RTLD_NEXT` depends on it); the rest ask `$slow`, which gets the return address as fourth
+/// argument.
+macro_rules! lookup_code {
+    ($slow:path, $real:path) => {
         ::core::arch::naked_asm!(
-        ".cfi_startproc",
-        "test rsi, rsi",
-        "jz 3f",
-        "movzx eax, byte ptr [rsi]",
-        "cmp al, 99", // 'c'
-        "jne 4f",
-        "cmp byte ptr [rsi + 1], 117", // 'u'
-        "jne 3f",
-        "2:",
-        "push rdi",
-        ".cfi_def_cfa_offset 16",
-        "push rsi",
-        ".cfi_def_cfa_offset 24",
-        "sub rsp, 8",
-        ".cfi_def_cfa_offset 32",
-        "mov rdx, [rsp + 24]",
-        "call {slow}",
-        "add rsp, 8",
-        ".cfi_def_cfa_offset 24",
-        "pop rsi",
-        ".cfi_def_cfa_offset 16",
-        "pop rdi",
-        ".cfi_def_cfa_offset 8",
-        "cmp rax, 1", // lookup::NOT_OURS
-        "je 3f",
-        "ret",
-        "4:",
-        "cmp al, 71", // 'G', of GetPjrtApi
-        "jne 3f",
-        "cmp byte ptr [rsi + 1], 101", // 'e'
-        "jne 3f",
-        "cmp byte ptr [rsi + 2], 116", // 't'
-        "jne 3f",
-        "cmp byte ptr [rsi + 3], 80", // 'P'
-        "je 2b",
-        "3:",
-        "jmp qword ptr [rip + {real}]",
-        ".cfi_endproc",
-        slow = sym crate::lookup::dlsym,
-        real = sym crate::lookup::REAL_DLSYM,
-    )
+            ".cfi_startproc",
+            "test rsi, rsi",
+            "jz 3f",
+            "movzx eax, byte ptr [rsi]",
+            "cmp al, 99", // 'c'
+            "jne 4f",
+            "cmp byte ptr [rsi + 1], 117", // 'u'
+            "jne 3f",
+            "2:",
+            "push rdi",
+            ".cfi_def_cfa_offset 16",
+            "push rsi",
+            ".cfi_def_cfa_offset 24",
+            "push rdx",
+            ".cfi_def_cfa_offset 32",
+            "mov rcx, [rsp + 24]",
+            "call {slow}",
+            "pop rdx",
+            ".cfi_def_cfa_offset 24",
+            "pop rsi",
+            ".cfi_def_cfa_offset 16",
+            "pop rdi",
+            ".cfi_def_cfa_offset 8",
+            "cmp rax, 1", // lookup::NOT_OURS
+            "je 3f",
+            "ret",
+            "4:",
+            "cmp al, 71", // 'G'
+            "jne 3f",
+            "cmp byte ptr [rsi + 1], 101", // 'e'
+            "jne 3f",
+            "cmp byte ptr [rsi + 2], 116", // 't'
+            "jne 3f",
+            "cmp byte ptr [rsi + 3], 80", // 'P'
+            "je 2b",
+            "3:",
+            "jmp qword ptr [rip + {real}]",
+            ".cfi_endproc",
+            slow = sym $slow,
+            real = sym $real,
+        )
     };
 }
-pub(crate) use dlsym_code;
+pub(crate) use lookup_code;
 
-/// `dlvsym`'s body: as `dlsym_code`, with the version as third argument.
-macro_rules! dlvsym_code {
-    () => {
+/// What stands in `$real` before the true function is known: finds it, then goes there with the
+/// caller's arguments and return address.
+macro_rules! first_code {
+    ($real:path) => {
         ::core::arch::naked_asm!(
-        ".cfi_startproc",
-        "test rsi, rsi",
-        "jz 3f",
-        "cmp byte ptr [rsi], 99", // 'c'
-        "jne 3f",
-        "cmp byte ptr [rsi + 1], 117", // 'u'
-        "jne 3f",
-        "push rdi",
-        ".cfi_def_cfa_offset 16",
-        "push rsi",
-        ".cfi_def_cfa_offset 24",
-        "push rdx",
-        ".cfi_def_cfa_offset 32",
-        "mov rcx, [rsp + 24]",
-        "call {slow}",
-        "pop rdx",
-        ".cfi_def_cfa_offset 24",
-        "pop rsi",
-        ".cfi_def_cfa_offset 16",
-        "pop rdi",
-        ".cfi_def_cfa_offset 8",
-        "cmp rax, 1", // lookup::NOT_OURS
-        "je 3f",
-        "ret",
-        "3:",
-        "jmp qword ptr [rip + {real}]",
-        ".cfi_endproc",
-        slow = sym crate::lookup::dlvsym,
-        real = sym crate::lookup::REAL_DLVSYM,
-    )
+            ".cfi_startproc",
+            "push rdi",
+            ".cfi_def_cfa_offset 16",
+            "push rsi",
+            ".cfi_def_cfa_offset 24",
+            "push rdx",
+            ".cfi_def_cfa_offset 32",
+            "call {resolve}",
+            "pop rdx",
+            ".cfi_def_cfa_offset 24",
+            "pop rsi",
+            ".cfi_def_cfa_offset 16",
+            "pop rdi",
+            ".cfi_def_cfa_offset 8",
+            "jmp qword ptr [rip + {real}]",
+            ".cfi_endproc",
+            resolve = sym $crate::lookup::resolve,
+            real = sym $real,
+        )
     };
 }
-pub(crate) use dlvsym_code;
-
-/// What [`crate::lookup::REAL_DLSYM`] holds before the true `dlsym` is known: finds it, then goes
-/// there with the caller's arguments and return address.
-///
-/// # Safety
-/// To be called as `dlsym`.
-#[unsafe(naked)]
-pub unsafe extern "C" fn dlsym_first() {
-    naked_asm!(
-        ".cfi_startproc",
-        "push rdi",
-        ".cfi_def_cfa_offset 16",
-        "push rsi",
-        ".cfi_def_cfa_offset 24",
-        "push rdx",
-        ".cfi_def_cfa_offset 32",
-        "call {resolve}",
-        "pop rdx",
-        ".cfi_def_cfa_offset 24",
-        "pop rsi",
-        ".cfi_def_cfa_offset 16",
-        "pop rdi",
-        ".cfi_def_cfa_offset 8",
-        "jmp qword ptr [rip + {real}]",
-        ".cfi_endproc",
-        resolve = sym crate::lookup::resolve,
-        real = sym crate::lookup::REAL_DLSYM,
-    )
-}
-
-/// The same for [`crate::lookup::REAL_DLVSYM`].
-///
-/// # Safety
-/// To be called as `dlvsym`.
-#[unsafe(naked)]
-pub unsafe extern "C" fn dlvsym_first() {
-    naked_asm!(
-        ".cfi_startproc",
-        "push rdi",
-        ".cfi_def_cfa_offset 16",
-        "push rsi",
-        ".cfi_def_cfa_offset 24",
-        "push rdx",
-        ".cfi_def_cfa_offset 32",
-        "call {resolve}",
-        "pop rdx",
-        ".cfi_def_cfa_offset 24",
-        "pop rsi",
-        ".cfi_def_cfa_offset 16",
-        "pop rdi",
-        ".cfi_def_cfa_offset 8",
-        "jmp qword ptr [rip + {real}]",
-        ".cfi_endproc",
-        resolve = sym crate::lookup::resolve,
-        real = sym crate::lookup::REAL_DLVSYM,
-    )
-}
+pub(crate) use first_code;

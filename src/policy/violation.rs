@@ -73,27 +73,21 @@ fn tell(used: &mut Moment, call: &Call, action: Action, policy: &str) {
         Telling::Repeated(told) => Some(told),
     };
 
-    emit::first(&violation(
-        used,
+    let about = About {
         call,
         action,
         policy,
-        &forks[..count],
+        forks: &forks[..count],
         told,
-    ));
+    };
+
+    emit::first(&about.violation(used));
     let ends = matches!(action, Action::Abort(_));
     let alarm = ends.then(|| Alarm::set(action));
     if native::is_safe() || ends {
         native::capture(&mut used.stack);
     }
-    emit::rest(&violation(
-        used,
-        call,
-        action,
-        policy,
-        &forks[..count],
-        told,
-    ));
+    emit::rest(&about.violation(used));
     if let Telling::First(Some(place)) = telling {
         siblings::done(place);
     }
@@ -102,25 +96,29 @@ fn tell(used: &mut Moment, call: &Call, action: Action, policy: &str) {
     drop(alarm);
 }
 
-fn violation<'a>(
-    used: &'a Moment,
-    call: &Call,
+/// What is known before the native stack is taken.
+struct About<'a> {
+    call: &'a Call<'a>,
     action: Action,
     policy: &'a str,
     forks: &'a [&'a Fork],
     told: Option<Told>,
-) -> Violation<'a> {
-    Violation {
-        action,
-        policy,
-        kind: call.kind,
-        initialised: lineage::initialisation(),
-        initialising: lineage::is_initialising(),
-        context: lineage::has_context(),
-        forks,
-        used,
-        told_by: told.map(|told| told.by),
-        repeats: told.map_or(0, |told| told.repeats),
+}
+
+impl About<'_> {
+    fn violation<'a>(&'a self, used: &'a Moment) -> Violation<'a> {
+        Violation {
+            action: self.action,
+            policy: self.policy,
+            kind: self.call.kind,
+            initialised: lineage::initialisation(),
+            initialising: lineage::is_initialising(),
+            context: lineage::has_context(),
+            forks: self.forks,
+            used,
+            told_by: self.told.map(|told| told.by),
+            repeats: self.told.map_or(0, |told| told.repeats),
+        }
     }
 }
 

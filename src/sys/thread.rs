@@ -26,20 +26,6 @@ const _: () = assert!(
     "the size named in the assembly below"
 );
 
-#[cfg(target_arch = "x86_64")]
-core::arch::global_asm!(
-    ".pushsection .tbss,\"awT\",@nobits",
-    ".p2align 4",
-    ".globl forkguard_thread",
-    ".hidden forkguard_thread",
-    ".type forkguard_thread, @tls_object",
-    ".size forkguard_thread, 64",
-    "forkguard_thread:",
-    ".zero 64",
-    ".popsection",
-);
-
-#[cfg(target_arch = "aarch64")]
 core::arch::global_asm!(
     ".pushsection .tbss,\"awT\",@nobits",
     ".p2align 4",
