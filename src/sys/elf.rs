@@ -467,3 +467,64 @@ pub fn find_in_libc(name: &CStr) -> Option<(usize, usize)> {
     };
     find_in(is_libc, name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn objects() -> Vec<Object> {
+        let mut objects = Vec::new();
+        each_object(|object| {
+            objects.push(*object);
+            true
+        });
+        objects
+    }
+
+    #[test]
+    fn the_program_and_its_libraries_are_listed_in_order() {
+        let objects = objects();
+        assert_eq!(objects[0].path(), b"");
+        assert!(
+            objects
+                .iter()
+                .any(|object| object.file_name().starts_with(b"libc.so."))
+        );
+        assert_eq!(objects.iter().filter(|object| object.is_ours()).count(), 1);
+    }
+
+    /// An old C library has no lock-free question: the headers must say the same.
+    #[test]
+    fn headers_and_the_c_library_give_the_same_ranges() {
+        prepare();
+        assert!(finds_without_lock(), "this test needs glibc 2.35");
+        for object in objects() {
+            let (start, end) = object.range_by_headers().expect("headers are mapped");
+            let found = find_object(object.dynamic).expect("glibc knows its objects");
+            assert_eq!(start, found.start, "{:?}", object.path());
+            // glibc gives the end to the byte, or to the page.
+            assert_eq!(end.next_multiple_of(4096), found.end.next_multiple_of(4096));
+            assert!((start..end).contains(&object.dynamic));
+        }
+    }
+
+    #[test]
+    fn a_symbol_is_where_the_linker_put_it() {
+        let (address, size) = find_in_libc(c"getppid").expect("libc has getppid");
+        assert_eq!(address, libc::getppid as *const () as usize);
+        assert!(size > 0);
+        assert_eq!(find_in_libc(c"no such function"), None);
+        let object = object_at(address).expect("in an object");
+        assert!(object.file_name().starts_with(b"libc.so."));
+    }
+
+    #[test]
+    fn a_loaded_library_changes_the_fingerprint() {
+        let before = fingerprint();
+        assert_eq!(before, fingerprint());
+        // SAFETY: a library of the C library's own, without effects.
+        let library = unsafe { libc::dlopen(c"libBrokenLocale.so.1".as_ptr(), libc::RTLD_NOW) };
+        assert!(!library.is_null());
+        assert_ne!(before, fingerprint());
+    }
+}
