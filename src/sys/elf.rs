@@ -102,11 +102,12 @@ impl Object {
     }
 
     /// The addresses it occupies: the lowest, and the first after the highest.
+    ///
+    /// The headers are asked first: of a program whose segments have holes between them, glibc's
+    /// answer may be a part.
     pub fn range(&self) -> (usize, usize) {
-        if let Some(found) = find_object(self.dynamic) {
-            return (found.start, found.end);
-        }
         self.range_by_headers()
+            .or_else(|| find_object(self.dynamic).map(|found| (found.start, found.end)))
             .unwrap_or((self.dynamic, self.dynamic + 1))
     }
 
@@ -493,19 +494,26 @@ mod tests {
         assert_eq!(objects.iter().filter(|object| object.is_ours()).count(), 1);
     }
 
-    /// An old C library has no lock-free question: the headers must say the same.
+    /// The headers say at least what glibc's lock-free question does, which an old one lacks.
     #[test]
-    fn headers_and_the_c_library_give_the_same_ranges() {
+    fn headers_tell_the_range() {
         prepare();
         assert!(finds_without_lock(), "this test needs glibc 2.35");
         for object in objects() {
             let (start, end) = object.range_by_headers().expect("headers are mapped");
             let found = find_object(object.dynamic).expect("glibc knows its objects");
-            assert_eq!(start, found.start, "{:?}", object.path());
-            // glibc gives the end to the byte, or to the page.
-            assert_eq!(end.next_multiple_of(4096), found.end.next_multiple_of(4096));
+            assert!(start <= found.start, "{:?}", object.path());
+            // To the byte, or to the page.
+            assert!(found.end <= end.next_multiple_of(65536));
             assert!((start..end).contains(&object.dynamic));
         }
+        let ours = address_of_this();
+        let program = objects()[0].range();
+        assert!((program.0..program.1).contains(&ours));
+    }
+
+    fn address_of_this() -> usize {
+        address_of_this as *const () as usize
     }
 
     #[test]
