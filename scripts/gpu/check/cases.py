@@ -120,7 +120,9 @@ RIGHT_PROGRAMS = [
              bare=("^compiled: ",), timeout=150,
              env={"TORCHINDUCTOR_WORKER_START": start, "TORCHINDUCTOR_COMPILE_THREADS": "4"})
       for start in ("subprocess", "fork")],
+    # Python's warning in the parent would land in the middle of what the child's destructors say.
     *[silent(f"child leaves by {way}, inherited {library}", "leave.py", (library, way), needs=need,
+             env={"PYTHONWARNINGS": "ignore::DeprecationWarning"},
              bare_runs=3 if library == "jax" else 1)
       for library, need in (("torch", TORCH), ("cupy", CUPY), ("numba.cuda", NUMBA), ("jax", JAX))
       for way in ("sys.exit", "os._exit")],
