@@ -29,13 +29,15 @@ const IGNORE: usize = 2048;
 /// Bytes of one message.
 const MESSAGE: usize = 768;
 /// Policies in a chain.
-const CHAIN: usize = 3;
+const CHAIN: usize = 4;
 
 /// What is done about CUDA in a forked child.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Policy {
     /// Report, then end the process.
     Abort,
+    /// The fork becomes a fresh process; decided at the fork, not at the use.
+    Exec,
     /// Report, and let the call fail as it would.
     Warn,
     /// Intercept nothing.
@@ -47,13 +49,14 @@ impl Policy {
     pub const fn name(self) -> &'static str {
         match self {
             Policy::Abort => "abort",
+            Policy::Exec => "exec",
             Policy::Warn => "warn",
             Policy::Off => "off",
         }
     }
 
     fn of(word: &str) -> Option<Self> {
-        [Policy::Abort, Policy::Warn, Policy::Off]
+        [Policy::Abort, Policy::Exec, Policy::Warn, Policy::Off]
             .into_iter()
             .find(|policy| policy.name() == word)
     }
@@ -73,9 +76,20 @@ impl Chain {
         len: 1,
     };
 
-    /// The first policy. Those of this version serve every child, so it is the one in force.
+    fn steps(&self) -> &[Policy] {
+        &self.steps[..self.len]
+    }
+
+    /// The first policy, which is asked first.
     const fn first(&self) -> Policy {
         self.steps[0]
+    }
+
+    /// The first policy that acts at a use of CUDA. `exec` acted at the fork, or refused it; a
+    /// chain that ends there aborts.
+    fn at_use(&self) -> Policy {
+        let acts = |policy: &Policy| *policy != Policy::Exec;
+        self.steps().iter().copied().find(acts).unwrap_or(Policy::Abort)
     }
 }
 
@@ -150,12 +164,29 @@ impl Config {
 
     /// What is done about a violation.
     pub fn policy(&self) -> Policy {
-        self.policy.first()
+        self.policy.at_use()
+    }
+
+    /// Whether a fork after CUDA is to become a fresh process. The policies that may stand before
+    /// `exec` in a chain serve every child.
+    pub fn rewrites(&self) -> bool {
+        self.policy.first() == Policy::Exec
     }
 
     /// Whether nothing is to be intercepted.
     pub fn is_off(&self) -> bool {
-        self.policy() == Policy::Off
+        self.policy.first() == Policy::Off
+    }
+
+    /// The chain as the user wrote it: `exec,abort`.
+    pub fn put_chain(&self, out: &mut Buffer<'_>) {
+        for (i, policy) in self.policy.steps().iter().enumerate() {
+            out.put(format_args!(
+                "{}{}",
+                if i == 0 { "" } else { "," },
+                policy.name()
+            ));
+        }
     }
 
     /// Where events go, if anywhere.
@@ -507,7 +538,7 @@ impl Loader<'_> {
                     chain.steps[chain.len] = policy;
                     chain.len += 1;
                 }
-                None if matches!(word, b"exec" | b"cpu" | b"revive") => self.say(format_args!(
+                None if matches!(word, b"cpu" | b"revive") => self.say(format_args!(
                     "{place}: the policy \"{}\" is not in this version yet and is passed over",
                     Shown(word)
                 )),
@@ -515,8 +546,8 @@ impl Loader<'_> {
                     unknown = true;
                     let policy = self.config.policy().name();
                     self.say(format_args!(
-                        "{place}: there is no policy \"{}\"; the policies are abort, warn and \
-                         off, and {policy} stays in force",
+                        "{place}: there is no policy \"{}\"; the policies are abort, exec, \
+                         warn and off, and {policy} stays in force",
                         Shown(word)
                     ));
                 }
