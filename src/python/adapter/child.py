@@ -92,7 +92,11 @@ def _load(header, body, buffers):
     for (module, path), text in header["lost"].items():
         overlays.add(module, path, rebuild.NotCarried(text))
     for what, key, *_ in header["sections"]:
-        value = unpickler.load()
+        try:
+            value = unpickler.load()
+        except Exception as error:
+            name = "the worker's process object" if key is None else "%s of %s" % (key[1], key[0])
+            raise RuntimeError("%s cannot be made again in a fresh process" % name) from error
         if what == "global":
             vars(main)[key[1]] = value
         elif what == "module":

@@ -58,6 +58,17 @@ class OtherProcess:
         return fd
 
 
+def shared_memory(cls, state, is_open):
+    import mmap
+
+    made = cls.__new__(cls)
+    vars(made).update(state)
+    if is_open:
+        made._mmap = mmap.mmap(made._fd, made._size)
+        made._buf = memoryview(made._mmap)
+    return made
+
+
 def local(values):
     import threading
 

@@ -216,6 +216,17 @@ def _context(value, session):
     return NotImplemented
 
 
+def _is_shared_memory(value, cls, session):
+    shared = sys.modules.get(session.package + ".shared_memory")
+    return shared is not None and isinstance(value, shared.SharedMemory)
+
+
+def _shared_memory(value, session):
+    """By its fd, which is inherited: the name may be gone."""
+    state = {name: part for name, part in vars(value).items() if name not in ("_mmap", "_buf")}
+    return rebuild.shared_memory, (type(value), state, value._mmap is not None)
+
+
 # ---- C libraries
 
 
@@ -360,6 +371,7 @@ _BY_SHAPE = (
     (_is_semaphore_lock, _semaphore_lock),
     (_is_popen, _popen),
     (_is_context, _context),
+    (_is_shared_memory, _shared_memory),
     (_is_library, _library),
     (_is_array, _array),
     (_is_tensor, _tensor),
