@@ -127,7 +127,7 @@ pub struct Rewrite<'a> {
     pub child: Option<i32>,
     /// The name of the program's process object.
     pub process: &'a str,
-    /// Why it stays a fork, or nothing.
+    /// Why it stays a fork; of a fresh process, what is to be said once, or nothing.
     pub reason: &'a str,
     /// What the fresh process may see otherwise than a forked one, a line each.
     pub suspicious: &'a str,

@@ -148,8 +148,8 @@ pub fn rewritten(out: &mut Buffer<'_>, rewrite: &Rewrite<'_>, at: &Moment) {
             at.pid, rewrite.reason
         )),
     }
-    for line in rewrite.suspicious.lines() {
-        out.put(format_args!("forkguard:   {line}\n"));
+    if rewrite.child.is_some() && !rewrite.reason.is_empty() {
+        out.put(format_args!("forkguard: {}\n", rewrite.reason));
     }
 }
 

@@ -11,6 +11,10 @@ from _forkguard import launch, native
 from _forkguard.errors import reason
 
 _said = []
+NO_CLOUDPICKLE = (
+    "cloudpickle is not installed: the fresh process imports __main__ again, as multiprocessing's spawn does "
+    "(pip install cloudpickle, and it need not)"
+)
 
 
 def on_fork(frame, in_fork):
@@ -34,14 +38,12 @@ def on_fork(frame, in_fork):
     except Exception as error:
         _tell(0, name, reason(error), [], 0, began)
         return 0
+    note = ""
     try:
         if not by_value and not _said:
             _said.append(True)
-            suspicious = suspicious + [
-                "cloudpickle is not installed: __main__ was imported again, as spawn does, and its functions and "
-                "classes must be found there by name"
-            ]
-        _tell(pid, name, "", suspicious, size, began)
+            note = NO_CLOUDPICKLE
+        _tell(pid, name, note, suspicious, size, began)
     except BaseException:
         # Nobody would know of it.
         os.kill(pid, signal.SIGKILL)
