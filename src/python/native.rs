@@ -80,7 +80,7 @@ fn find() -> Option<Calls> {
     macro_rules! function {
         ($name:literal) => {
             // SAFETY: the interpreter's function of this name, of the type that the field has.
-            unsafe { core::mem::transmute(elf::find_anywhere($name)?) }
+            unsafe { core::mem::transmute(elf::find_in_python($name)?) }
         };
     }
     Some(Calls {
@@ -103,7 +103,7 @@ fn find() -> Option<Calls> {
         function: function!(c"PyCFunction_NewEx"),
         parse: function!(c"PyArg_ParseTuple"),
         build: function!(c"Py_BuildValue"),
-        exception: elf::find_anywhere(c"PyExc_Exception")? as *const Object,
+        exception: elf::find_in_python(c"PyExc_Exception")? as *const Object,
     })
 }
 
@@ -200,8 +200,8 @@ unsafe extern "C" fn settings(_module: Object, _arguments: Object) -> Object {
     let mut room = [0; 64];
     let chain = exec::chain(&mut room);
     let mut path = elf::Object::EMPTY;
-    elf::each_object(|object, _| {
-        let ours = elf::is_ours(object);
+    elf::each_object(|object| {
+        let ours = object.is_ours();
         if ours {
             path = *object;
         }

@@ -1,0 +1,9 @@
+"""A module of the program's, for exec_state.py, which changes it at run time."""
+
+value = 1
+table = {}
+singleton = None
+
+
+class Registry:
+    items = []
