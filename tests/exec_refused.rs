@@ -87,5 +87,5 @@ fn another_fork() {
         .policy("exec")
         .run();
     outcome.assert_stdout(&["child killed by signal 6", "parent count 0"]);
-    outcome.assert_says("only workers that multiprocessing starts can be");
+    outcome.assert_says("in the middle of its program");
 }

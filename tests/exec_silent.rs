@@ -8,7 +8,7 @@ import ctypes, multiprocessing, os
 context = multiprocessing.get_context('fork')
 def work(queue):
     driver = ctypes.CDLL('libcuda.so.1')
-    queue.put((os.getppid(), b'--multiprocessing-fork' in open('/proc/self/cmdline', 'rb').read(), driver.cuInit(0)))
+    queue.put((os.getppid(), open('/proc/self/cmdline', 'rb').read().endswith(b'-fork\\0'), driver.cuInit(0)))
 queue = context.SimpleQueue()
 process = context.Process(target=work, args=(queue,))
 process.start()

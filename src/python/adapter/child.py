@@ -74,7 +74,11 @@ def _prepare(fd, header):
                     del vars(main)[name]
             sys.modules["__mp_main__"] = main
             main.__spec__ = None
-        spawn.prepare(pickle.loads(header["preparation"]))
+        preparation = pickle.loads(header["preparation"])
+        name, path = (preparation.pop("init_main_from_" + way, None) for way in ("name", "path"))
+        spawn.prepare(preparation)
+        if name or path:
+            _import_main(name, path)
         return _load(header, body, buffers)
     finally:
         del running._inheriting
@@ -82,6 +86,22 @@ def _prepare(fd, header):
 
 def _pages(size):
     return (size + PAGE - 1) // PAGE * PAGE
+
+
+def _import_main(name, path):
+    """As spawn does, under the name `__mp_main__`; but the functions' globals are the module's, so that what is put
+    there afterwards is what they see."""
+    made = types.ModuleType("__mp_main__")
+    if name:
+        spec = importlib.util.find_spec(name)
+        code = spec.loader.get_code(name)
+        made.__spec__, made.__file__, made.__package__ = spec, spec.origin, spec.parent
+    else:
+        with io.open_code(path) as source:
+            code = compile(source.read(), path, "exec", dont_inherit=True)
+        made.__file__, made.__package__ = path, ""
+    sys.modules["__main__"] = sys.modules["__mp_main__"] = made
+    exec(code, vars(made))
 
 
 def _load(header, body, buffers):
