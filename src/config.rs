@@ -89,7 +89,11 @@ impl Chain {
     /// chain that ends there aborts.
     fn at_use(&self) -> Policy {
         let acts = |policy: &Policy| *policy != Policy::Exec;
-        self.steps().iter().copied().find(acts).unwrap_or(Policy::Abort)
+        self.steps()
+            .iter()
+            .copied()
+            .find(acts)
+            .unwrap_or(Policy::Abort)
     }
 }
 
@@ -863,14 +867,36 @@ mod tests {
 
     #[test]
     fn later_policies_are_named_and_passed_over() {
-        let (config, said) = environment(&[c"FORKGUARD_POLICY=exec,warn"]);
+        let (config, said) = environment(&[c"FORKGUARD_POLICY=cpu,warn"]);
         assert_eq!(config.policy.first(), Policy::Warn);
         assert_eq!(
             said,
-            ["FORKGUARD_POLICY: the policy \"exec\" is not in this version yet and is passed over"]
+            ["FORKGUARD_POLICY: the policy \"cpu\" is not in this version yet and is passed over"]
         );
         let (config, _) = environment(&[c"FORKGUARD_POLICY=revive"]);
         assert_eq!(config.policy, Chain::ABORT);
+    }
+
+    #[test]
+    fn exec_acts_at_the_fork_and_the_rest_of_the_chain_at_the_use() {
+        for (value, at_use) in [
+            (c"FORKGUARD_POLICY=exec", Policy::Abort),
+            (c"FORKGUARD_POLICY=exec,abort", Policy::Abort),
+            (c"FORKGUARD_POLICY=exec,warn", Policy::Warn),
+            (c"FORKGUARD_POLICY=exec,off", Policy::Off),
+        ] {
+            let (config, said) = environment(&[value]);
+            assert!(config.rewrites() && !config.is_off() && said.is_empty());
+            assert_eq!(config.policy(), at_use);
+        }
+        let (config, _) = environment(&[c"FORKGUARD_POLICY=warn,exec"]);
+        assert!(!config.rewrites());
+        let mut room = [0; 64];
+        let mut out = Buffer::new(&mut room);
+        environment(&[c"FORKGUARD_POLICY=exec, warn"])
+            .0
+            .put_chain(&mut out);
+        assert_eq!(out.finish(), b"exec,warn");
     }
 
     #[test]
@@ -880,7 +906,8 @@ mod tests {
         assert_eq!(
             said,
             [
-                "FORKGUARD_POLICY: there is no policy \"abrot\"; the policies are abort, warn and off, \
+                "FORKGUARD_POLICY: there is no policy \"abrot\"; the policies are abort, exec, \
+              warn and off, \
               and abort stays in force"
             ]
         );

@@ -326,14 +326,12 @@ fn memfd() -> Option<(i32, u64)> {
     };
     // SAFETY: `fd` is ours.
     let grown = unsafe { libc::ftruncate(fd, (PAGES * page_size()) as libc::off_t) } == 0;
-    match inode(fd).filter(|_| grown) {
-        Some(inode) => Some((fd, inode)),
-        None => {
-            // SAFETY: as above.
-            unsafe { libc::close(fd) };
-            None
-        }
+    let known = inode(fd).filter(|_| grown);
+    if known.is_none() {
+        // SAFETY: as above.
+        unsafe { libc::close(fd) };
     }
+    known.map(|inode| (fd, inode))
 }
 
 /// The inode of a memfd of the right size; `None` for any other file.
@@ -387,7 +385,8 @@ mod tests {
     fn value(address: usize) -> i32 {
         let mut value = 0;
         // SAFETY: a live semaphore, and a place for the answer.
-        assert_eq!(unsafe { libc::sem_getvalue(address as *mut _, &raw mut value) }, 0);
+        let answer = unsafe { libc::sem_getvalue(address as *mut _, &raw mut value) };
+        assert_eq!(answer, 0);
         value
     }
 

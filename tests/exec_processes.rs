@@ -33,8 +33,8 @@ macro_rules! scenarios {
 }
 
 scenarios!(
-    pool pool_tasks executor queue queues locks manager pipe_and_lambda closure subclass terminate nested thread
-    shared_memory sockets raw_fd
+    pool pool_tasks executor queue queues locks manager pipe_and_lambda closure subclass terminate nested nested_queue
+    thread shared_memory sockets raw_fd
 );
 
 /// The worker's own traceback is all that is said.

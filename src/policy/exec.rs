@@ -89,7 +89,9 @@ pub fn refuse(reason: &str) {
 pub fn forget_refusal() {
     let slot = thread::current().refusal.replace(0);
     if slot != 0 {
-        REASONS[slot as usize - 1].taken.store(false, Ordering::Release);
+        REASONS[slot as usize - 1]
+            .taken
+            .store(false, Ordering::Release);
     }
 }
 
@@ -98,7 +100,9 @@ pub fn keep_refusal() {
     let slot = thread::current().refusal.replace(0);
     HERE.store(slot, Ordering::Relaxed);
     for (index, reason) in REASONS.iter().enumerate() {
-        reason.taken.store(index as u32 + 1 == slot, Ordering::Relaxed);
+        reason
+            .taken
+            .store(index as u32 + 1 == slot, Ordering::Relaxed);
     }
 }
 

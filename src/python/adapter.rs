@@ -30,7 +30,16 @@ macro_rules! source {
 
 /// In the order in which they build on one another.
 const SOURCES: [(&str, &str); 10] = source!(
-    "load", "errors", "rebuild", "values", "pickling", "reach", "state", "launch", "child", "recognise"
+    "load",
+    "errors",
+    "rebuild",
+    "values",
+    "pickling",
+    "reach",
+    "state",
+    "launch",
+    "child",
+    "recognise"
 );
 const LOADER: &str = concat!(include_str!("adapter/load.py"), "\0");
 /// `Py_file_input`.
@@ -151,11 +160,7 @@ unsafe fn load(calls: &Calls) -> Object {
         {
             return NOTHING;
         }
-        let code = (calls.compile)(
-            LOADER.as_ptr().cast(),
-            c"<forkguard>".as_ptr(),
-            FILE_INPUT,
-        );
+        let code = (calls.compile)(LOADER.as_ptr().cast(), c"<forkguard>".as_ptr(), FILE_INPUT);
         if code.is_null() {
             return NOTHING;
         }

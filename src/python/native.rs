@@ -12,7 +12,10 @@ use crate::{config, semaphores};
 
 /// Functions of the interpreter; all but the first two need the GIL.
 #[derive(Clone, Copy)]
-#[allow(missing_docs, reason = "the interpreter's own names, in its documentation")]
+#[allow(
+    missing_docs,
+    reason = "the interpreter's own names, in its documentation"
+)]
 pub struct Calls {
     pub add_audit_hook: unsafe extern "C" fn(
         unsafe extern "C" fn(*const c_char, *mut c_void, *mut c_void) -> c_int,
@@ -60,22 +63,22 @@ pub fn calls() -> Option<&'static Calls> {
         if !super::api::is_initialized() || BEGUN.swap(true, Ordering::AcqRel) {
             return None;
         }
-        match find() {
-            Some(found) => {
-                // SAFETY: `BEGUN` lets one thread come here.
-                unsafe { *CALLS.0.get() = Some(found) };
-                let _ = READY.set(true);
-            }
-            None => {
-                BEGUN.store(false, Ordering::Release);
-                return None;
-            }
-        }
+        let Some(found) = find() else {
+            BEGUN.store(false, Ordering::Release);
+            return None;
+        };
+        // SAFETY: `BEGUN` lets one thread come here.
+        unsafe { *CALLS.0.get() = Some(found) };
+        let _ = READY.set(true);
     }
     // SAFETY: `READY` says that it is written and stays.
     unsafe { (*CALLS.0.get()).as_ref() }
 }
 
+#[allow(
+    clippy::missing_transmute_annotations,
+    reason = "each field of `Calls` says its type"
+)]
 fn find() -> Option<Calls> {
     macro_rules! function {
         ($name:literal) => {

@@ -228,6 +228,25 @@ def nested():
     assert parent == child
 
 
+inherited = context.Queue()
+
+
+def nested_queue():
+    """A worker forks one itself, before it uses CUDA: what it inherited must survive that fork, too."""
+
+    def put_one():
+        inherited.put(1)
+
+    def put_two():
+        inherited.put(2)
+        process = context.Process(target=put_one)
+        process.start()
+        process.join()
+
+    assert run(put_two).exitcode == 0
+    assert {inherited.get(timeout=60), inherited.get(timeout=60)} == {1, 2}
+
+
 def thread():
     def start():
         run(lambda end: end.send(cuda() > 0), theirs)

@@ -123,8 +123,10 @@ def _load(header, body, buffers):
             overlays.add(key[0], key[1], value)
         elif what == "state":
             settings.append((key[1], value))
-        else:
+        elif what == "process":
             process = value
+        else:
+            _register(header["package"], value)
     for what, value in settings:
         later = state.LATER.get(what)
         if later is None:
@@ -138,6 +140,15 @@ def _load(header, body, buffers):
         except (ImportError, ValueError, AttributeError):
             pass
     return process
+
+
+def _register(package, entries):
+    """For the forks that this process makes; what is made again has registered itself, or has not."""
+    util = sys.modules[package + ".util"]
+    known = {(ident, function.__qualname__) for _, ident, function in list(util._afterfork_registry)}
+    for value, function in entries:
+        if (id(value), function.__qualname__) not in known:
+            util.register_after_fork(value, function)
 
 
 def _bootstrap(process, header):

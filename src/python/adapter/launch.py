@@ -218,6 +218,12 @@ def _attempt(session, items, lost):
         except Exception as error:
             return key, value, error
         sections.append((what, key, start, session.out.tell(), first))
+    start, first = session.out.tell(), len(session.buffers)
+    try:
+        session.pickler.dump(session.after_fork)
+    except Exception as error:
+        return None, None, error
+    sections.append(("after fork", None, start, session.out.tell(), first))
     return sections
 
 

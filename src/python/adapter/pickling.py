@@ -55,12 +55,16 @@ class Session:
         self.cloud = cloud
         self.main = sys.modules["__main__"]
         self.fds = set()
+        self.registered = {}
+        for (_, known, function), value in sorted(_after_forkers(package), key=lambda entry: entry[0][0]):
+            self.registered.setdefault(known, []).append((value, function))
         self.suspicious = []
         self.restart()
 
     def restart(self):
         """A pickle that broke off leaves memories of what was not written."""
         self.storages = {}
+        self.after_fork = []
         self.buffers = []
         self.out = io.BytesIO()
         self.pickler = _class_for(self.cloud)(self)
@@ -75,6 +79,12 @@ class Session:
             return True
         self.buffers.append(buffer)
         return False
+
+
+def _after_forkers(package):
+    """What multiprocessing calls in a forked child: the registration is no part of the objects' own pickles."""
+    util = sys.modules.get(package + ".util")
+    return list(getattr(util, "_afterfork_registry", {}).items())
 
 
 _classes = {}
@@ -102,6 +112,9 @@ def _make(base):
 
         def reducer_override(self, value):
             answer = values.reduce(value, self.session)
+            for known, function in self.session.registered.get(id(value), ()):
+                if known is value:
+                    self.session.after_fork.append((value, function))
             if answer is NotImplemented and isinstance(value, type) and not self.session.by_value:
                 self.by_name(value)
             if answer is NotImplemented and type(value) in self.dispatch_table:

@@ -215,7 +215,10 @@ pub fn python(script: &str) -> Program {
 /// names it.
 /// Panics when it is not there.
 pub fn python_with_packages(script: &str) -> Program {
-    let usual = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/python/bin/python"));
+    let usual = Path::new(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../target/python/bin/python"
+    ));
     let path = env::var_os("FORKGUARD_TEST_PACKAGES").map_or(usual.into(), PathBuf::from);
     assert!(
         path.exists(),
