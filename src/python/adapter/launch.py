@@ -7,7 +7,7 @@ import struct
 import sys
 
 import _forkguard
-from _forkguard import native, pickling, reach, state
+from _forkguard import native, pickling, reach, rebuild, state
 from _forkguard.errors import Refused, kind, reason
 
 PAGE = 4096
@@ -18,6 +18,8 @@ BOOT = (
     "import marshal as m,os;f=%d;n,=__import__('struct').unpack('<Q',os.pread(f,8,0));h=m.loads(os.pread(f,n,8));"
     "s={'__name__':'_forkguard'};exec(h['load'],s);s['install'](h['codes'],{}).child.run(f,h)"
 )
+# The modules of the adapter that the fresh process runs.
+CHILD = ("errors", "rebuild", "state", "child")
 # Values that failed to cross once, and will again: (module, path) to (id, why).
 _known = {}
 
@@ -29,6 +31,8 @@ def launch(package, process, child_r, child_w, not_passed, in_fork, runs_exit):
     executable = _executable(package)
     cloud = pickling.cloudpickle(in_fork)
     if cloud is None:
+        if in_fork and pickling.is_installed():
+            raise Refused("it was forked at the very moment CUDA was initialised, where nothing can be imported")
         _check_main_guard()
     session = pickling.Session(package, cloud)
     walk = reach.Walk().run(process)
@@ -52,7 +56,7 @@ def launch(package, process, child_r, child_w, not_passed, in_fork, runs_exit):
         "tracker": _tracker_fd(package),
         "load": _forkguard.codes["load"],
         "sigint_blocked": signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []),
-        "codes": _forkguard.codes,
+        "codes": {name: _forkguard.codes[name] for name in CHILD},
         "parent": os.getpid(),
         "spec": getattr(getattr(session.main, "__spec__", None), "name", None),
     }
@@ -144,15 +148,7 @@ class _Popen:
         return fd
 
     def DupFd(self, fd):
-        return _Fd(fd)
-
-
-class _Fd:
-    def __init__(self, fd):
-        self.fd = fd
-
-    def detach(self):
-        return self.fd
+        return rebuild.Fd(fd)
 
 
 def _items(session, walk, process):

@@ -5,6 +5,9 @@ Runs in the parent, from source, and in a fresh process, from the code objects t
 import sys
 import types
 
+# A fresh process that starts one itself has objects of these classes.
+KEPT = {"rebuild"}
+
 
 def install(codes, native):
     package = types.ModuleType("_forkguard")
@@ -14,10 +17,12 @@ def install(codes, native):
     for name, code in codes.items():
         if name == "load":
             continue
-        module = types.ModuleType("_forkguard." + name)
-        sys.modules[module.__name__] = module
+        module = sys.modules.get("_forkguard." + name)
+        if module is None or name not in KEPT:
+            module = types.ModuleType("_forkguard." + name)
+            sys.modules[module.__name__] = module
+            exec(code, module.__dict__)
         setattr(package, name, module)
-        exec(code, module.__dict__)
     return package
 
 

@@ -34,6 +34,10 @@ def cloudpickle(in_fork):
     return None
 
 
+def is_installed():
+    return any(map(_is_installed, PLACES))
+
+
 def _is_installed(name):
     # Asking for a submodule imports its package, which may be large.
     first = name.partition(".")[0]

@@ -45,6 +45,16 @@ def semaphore_lock(cls, fd, offset, kind, maximum):
     return made
 
 
+class Fd:
+    """Stands for an fd that is inherited under its number."""
+
+    def __init__(self, fd):
+        self.fd = fd
+
+    def detach(self):
+        return self.fd
+
+
 class OtherProcess:
     """The Popen object of a process that only the parent can wait for."""
 
@@ -129,6 +139,12 @@ def tensor_storage(buffer):
     view = memoryview(buffer)
     flat = torch.frombuffer(view, dtype=torch.uint8) if view.nbytes else torch.empty(0, dtype=torch.uint8)
     return flat.untyped_storage()
+
+
+def typed_storage(untyped, dtype):
+    import torch
+
+    return torch.storage.TypedStorage(wrap_storage=untyped, dtype=dtype, _internal=True)
 
 
 class NotCarried:

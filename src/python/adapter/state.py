@@ -5,6 +5,9 @@
 import signal
 import sys
 
+# What `_logging` answers where the program configured nothing.
+UNCONFIGURED = (0, True, 30, {})
+
 
 def taken():
     yield "recursion limit", sys.getrecursionlimit()
@@ -31,8 +34,9 @@ def taken():
         stream = getattr(sys, name)
         if stream is not getattr(sys, "__%s__" % name):
             yield "sys." + name, stream
-    if "logging" in sys.modules:
-        yield "logging", _logging()
+    logging = _logging() if "logging" in sys.modules else UNCONFIGURED
+    if logging != UNCONFIGURED:
+        yield "logging", logging
 
 
 def _handlers():
@@ -100,7 +104,7 @@ def put(what, value):
 
 
 # Not to be imported for the setting alone: put when, and if, the module is.
-LATER = {"numpy's random state": "numpy.random", "torch's random state": "torch"}
+LATER = {"logging": "logging", "numpy's random state": "numpy.random", "torch's random state": "torch"}
 
 
 def _put_logging(value):

@@ -336,13 +336,7 @@ def _typed_storage(value, session):
         return NotImplemented
     # One storage has many wrappers; what is shared must stay shared.
     untyped = session.storages.setdefault(untyped.data_ptr(), untyped)
-    return typed_storage, (untyped, value.dtype)
-
-
-def typed_storage(untyped, dtype):
-    import torch
-
-    return torch.storage.TypedStorage(wrap_storage=untyped, dtype=dtype, _internal=True)
+    return rebuild.typed_storage, (untyped, value.dtype)
 
 
 def _types():
