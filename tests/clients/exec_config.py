@@ -5,5 +5,9 @@ table = {}
 singleton = None
 
 
+def helper():
+    return "original"
+
+
 class Registry:
     items = []

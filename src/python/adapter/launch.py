@@ -20,7 +20,7 @@ BOOT = (
 )
 # The modules of the adapter that the fresh process runs.
 CHILD = ("errors", "rebuild", "state", "child")
-# Values that failed to cross once, and will again: (module, path) to (id, why).
+# Values that failed to cross once, and will again: (module, path) to (id, type, why).
 _known = {}
 
 
@@ -175,8 +175,8 @@ def _pickled(session, walk, process):
     lost = {}
     for _, key, value in items:
         known = _known.get(key)
-        if known is not None and known[0] == id(value) and key[0] == "__main__":
-            lost[key] = known[1]
+        if known is not None and known[:2] == (id(value), type(value)) and key[0] == "__main__":
+            lost[key] = known[2]
     previous = session.contexts.get_spawning_popen()
     session.contexts.set_spawning_popen(_Popen(session))
     try:
@@ -191,7 +191,7 @@ def _pickled(session, walk, process):
             if isinstance(error, Refused):
                 why = reason(error)
             lost[key] = why
-            _known[key] = (id(value), why)
+            _known[key] = (id(value), type(value), why)
             session.restart()
     finally:
         session.contexts.set_spawning_popen(previous)

@@ -202,10 +202,34 @@ def own_values(walk):
                 if value.__module__ != "__main__":
                     continue
             elif isinstance(value, (types.FunctionType, types.BuiltinFunctionType)):
-                if getattr(value, "__module__", None) != "__main__":
+                owner = getattr(value, "__module__", None)
+                if owner != "__main__" and not (owner != name and _is_replaced(name, attribute, owner)):
                     continue
             yield (name, attribute), value
     yield from walk.library.items()
+
+
+def _is_replaced(module, name, owner):
+    """Whether the module defines a function of this name, and one of another of the program's modules stands there."""
+    if not isinstance(owner, str) or not is_own(owner):
+        return False
+    code = _code_of(module)
+    return code is not None and any(
+        isinstance(constant, types.CodeType) and constant.co_name == name for constant in code.co_consts
+    )
+
+
+_codes = {}
+
+
+def _code_of(module):
+    if module not in _codes:
+        loader = getattr(getattr(sys.modules.get(module), "__spec__", None), "loader", None)
+        try:
+            _codes[module] = loader.get_code(module)
+        except Exception:
+            _codes[module] = None
+    return _codes[module]
 
 
 def _class_values(module, cls):
@@ -217,7 +241,7 @@ def _class_values(module, cls):
         if attribute.startswith("__") or attribute.startswith("_abc_"):
             continue
         if kind is types.FunctionType:
-            if value.__module__ == module:
+            if value.__module__ == module or not (isinstance(value.__module__, str) and is_own(value.__module__)):
                 continue
         elif isinstance(value, type) or kind in (staticmethod, classmethod, property) or hasattr(kind, "__get__"):
             continue
@@ -228,11 +252,7 @@ def made_by_import(module, path):
     """Whether importing the module makes this value, and no function of the module sets it later."""
     if "." in path:
         return False
-    loader = getattr(getattr(sys.modules.get(module), "__spec__", None), "loader", None)
-    try:
-        code = loader.get_code(module)
-    except Exception:
-        return False
+    code = _code_of(module)
     if code is None or path not in code.co_names:
         return False
     import dis

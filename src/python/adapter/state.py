@@ -30,6 +30,11 @@ def taken():
     torch = sys.modules.get("torch")
     if hasattr(torch, "get_rng_state"):
         yield "torch's random state", torch.get_rng_state()
+    if hasattr(torch, "get_default_dtype"):
+        yield "torch's settings", _torch(torch)
+    numpy = sys.modules.get("numpy")
+    if hasattr(numpy, "get_printoptions"):
+        yield "numpy's settings", (numpy.geterr(), numpy.get_printoptions())
     for name in ("stdin", "stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is not getattr(sys, "__%s__" % name):
@@ -37,6 +42,25 @@ def taken():
     logging = _logging() if "logging" in sys.modules else UNCONFIGURED
     if logging != UNCONFIGURED:
         yield "logging", logging
+
+
+def _torch(torch):
+    return (
+        torch.get_default_dtype(),
+        torch.is_grad_enabled(),
+        torch.get_num_threads(),
+        torch.are_deterministic_algorithms_enabled() if hasattr(torch, "are_deterministic_algorithms_enabled") else None,
+    )
+
+
+def _put_torch(dtype, gradients, threads, deterministic):
+    torch = sys.modules["torch"]
+    torch.set_default_dtype(dtype)
+    torch.set_grad_enabled(gradients)
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
+    if deterministic is not None:
+        torch.use_deterministic_algorithms(deterministic)
 
 
 def _handlers():
@@ -97,6 +121,11 @@ def put(what, value):
         sys.modules["numpy.random"].set_state(value)
     elif what == "torch's random state":
         sys.modules["torch"].set_rng_state(value)
+    elif what == "torch's settings":
+        _put_torch(*value)
+    elif what == "numpy's settings":
+        sys.modules["numpy"].seterr(**value[0])
+        sys.modules["numpy"].set_printoptions(**value[1])
     elif what.startswith("sys."):
         setattr(sys, what[4:], value)
     elif what == "logging":
@@ -104,7 +133,13 @@ def put(what, value):
 
 
 # Not to be imported for the setting alone: put when, and if, the module is.
-LATER = {"logging": "logging", "numpy's random state": "numpy.random", "torch's random state": "torch"}
+LATER = {
+    "logging": "logging",
+    "numpy's random state": "numpy.random",
+    "numpy's settings": "numpy",
+    "torch's random state": "torch",
+    "torch's settings": "torch",
+}
 
 
 def _put_logging(value):
