@@ -30,6 +30,6 @@ macro_rules! pieces {
 }
 
 pieces!(
-    module_globals thread_locks open_file context_variable logging_configuration patched_library replaced_function signal_handler
+    module_globals thread_locks open_file context_variable logging_configuration patched_library patched_classes main_classes replaced_function signal_handler
     process_settings interpreter_settings identity threads main_dunders not_used_not_missed
 );

@@ -3,8 +3,10 @@
 Each piece changes something in the parent, starts one worker by fork, and prints what the worker saw: the same line
 with plain forks and under FORKGUARD_POLICY=exec. `init` is the only difference: whether CUDA can be used there.
 """
+import builtins
 import contextvars
 import ctypes
+import functools
 import json
 import logging
 import multiprocessing
@@ -13,6 +15,7 @@ import signal
 import sys
 import tempfile
 import threading
+import types
 import warnings
 
 import exec_config
@@ -96,6 +99,47 @@ def patched_library():
     json.PATCHED = "patched"
     json.dumps = lambda value: "mine"
     return ask(lambda: (json.PATCHED, json.dumps(1)))
+
+
+class Base:
+    made = 0
+
+    def __init_subclass__(cls):
+        Base.made += 1
+
+
+class Derived(Base):
+    pass
+
+
+@functools.lru_cache(maxsize=None)
+def cached(number):
+    return number * 2
+
+
+def main_classes():
+    Derived.added = lambda self: cached(21)
+    return ask(lambda: (Base.made, Derived().added(), isinstance(Derived(), Base)))
+
+
+def patched_classes():
+    json.JSONEncoder.item_separator = ";"
+    json.JSONDecoder.set_later = 7
+    sys.set_later = 8
+    builtins.set_later_too = 9
+    made = sys.modules["made_here"] = types.ModuleType("made_here")
+    made.value = 10
+    import made_here
+
+    return ask(
+        lambda: (
+            json.JSONEncoder.item_separator,
+            json.JSONDecoder.set_later,
+            sys.set_later,
+            set_later_too,
+            made_here.value,
+        )
+    )
 
 
 def replaced_function():

@@ -121,6 +121,8 @@ def _load(header, body, buffers):
             vars(main)[key[1]] = value
         elif what == "module":
             overlays.add(key[0], key[1], value)
+        elif what == "class":
+            rebuild.set_class(value)
         elif what == "state":
             settings.append((key[1], value))
         elif what == "process":

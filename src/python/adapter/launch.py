@@ -160,6 +160,11 @@ def _items(session, walk, process):
         yield "module", key, value
     for what, value in state.taken():
         yield "state", ("this process", what), value
+    for name, cls in list(vars(session.main).items()):
+        if session.by_value and isinstance(cls, type) and cls.__module__ == "__main__":
+            # Making a class runs the program's __init_subclass__ and metaclasses, which may set such things.
+            for key, value in reach.class_values("__main__", cls):
+                yield "class", ("__main__", key[1]), (cls, key[1].rpartition(".")[2], value)
     yield "process", None, process
 
 

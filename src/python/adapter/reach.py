@@ -4,6 +4,7 @@ The walk follows functions and classes of the program's own (`__main__` and the 
 over, their globals, and what the process object holds. It sees more than will be used, never less, but for names that
 are made at run time; code that asks for `globals()` or `eval` reaches every global of its module.
 """
+import builtins
 import os
 import sys
 import types
@@ -16,7 +17,7 @@ DYNAMIC = {"globals", "eval", "exec", "vars", "__import__"}
 SIMPLE = (int, float, complex, str, bytes, bool, type(None))
 CONTAINERS = (list, dict, set, tuple, frozenset)
 # Not the program's to change, or carried otherwise.
-UNTOUCHABLE = {"sys", "builtins", "os", "posix", "warnings", "signal", "_forkguard"}
+UNTOUCHABLE = {"builtins", "os", "posix", "warnings", "signal", "_forkguard"}
 
 
 _library_roots = []
@@ -151,10 +152,14 @@ class Walk:
                 if type(value) is types.ModuleType:
                     self.module(value, names | strings, where)
                 else:
+                    self.library_class(value if isinstance(value, type) else type(value), names | strings, where)
                     self.add(value, where)
             elif isinstance(sys.modules.get(name), types.ModuleType):
                 # An import inside the function.
                 self.module(sys.modules[name], names | strings, where)
+            elif name in vars(builtins) and self.may_be_set(builtins, name, vars(builtins)[name]):
+                self.reached.setdefault(("builtins", name), where)
+                self.library["builtins", name] = vars(builtins)[name]
 
     def module(self, module, names, where):
         name, space = module.__name__, vars(module)
@@ -170,12 +175,29 @@ class Walk:
             elif own:
                 self.reached.setdefault((name, attribute), where)
                 self.add(value, where)
+            elif isinstance(value, type):
+                self.library_class(value, names, where)
+            elif name == "sys" and type(value) in CONTAINERS:
+                # The interpreter's own; `sys.path` and the like cross otherwise.
+                continue
             elif name.partition(".")[0] not in UNTOUCHABLE and self.may_be_set(module, attribute, value):
                 self.reached.setdefault((name, attribute), where)
                 self.library[name, attribute] = value
 
+    def library_class(self, cls, names, where):
+        """Attributes of a library's class that the code names."""
+        if is_own(cls.__module__) or not values.resolves(cls, cls.__module__, cls.__qualname__):
+            return
+        for attribute, value in list(vars(cls).items()):
+            if attribute not in names or attribute.startswith("__") or hasattr(type(value), "__set__"):
+                continue
+            if self.may_be_set(cls, attribute, value):
+                key = cls.__module__, "%s.%s" % (cls.__qualname__, attribute)
+                self.reached.setdefault(key, where)
+                self.library[key] = value
+
     @staticmethod
-    def may_be_set(module, attribute, value):
+    def may_be_set(owner, attribute, value):
         """Whether a library's variable may be other than importing the library makes it."""
         if isinstance(value, (types.FunctionType, type)):
             return is_own(value.__module__) if isinstance(value.__module__, str) else False
@@ -197,7 +219,7 @@ def own_values(walk):
             if isinstance(value, type):
                 if values.resolves(value, name, attribute):
                     if value.__module__ == name:
-                        yield from _class_values(name, value)
+                        yield from class_values(name, value)
                     continue
                 if value.__module__ != "__main__":
                     continue
@@ -232,7 +254,7 @@ def _code_of(module):
     return _codes[module]
 
 
-def _class_values(module, cls):
+def class_values(module, cls):
     enum = sys.modules.get("enum")
     if enum is not None and issubclass(cls, enum.Enum):
         return

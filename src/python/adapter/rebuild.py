@@ -9,6 +9,16 @@ def module(name):
     return sys.modules["__main__"] if name == "__main__" else importlib.import_module(name)
 
 
+def made_module(name):
+    made = sys.modules[name] = types.ModuleType(name)
+    return made
+
+
+def set_class(entry):
+    cls, name, value = entry
+    setattr(cls, name, value)
+
+
 def attribute(module_name, path):
     value = module(module_name)
     for name in path.split("."):
@@ -34,6 +44,16 @@ def fill_function(made, state):
     made.__defaults__, made.__kwdefaults__, attributes, made.__qualname__, made.__module__, made.__doc__ = state[:6]
     if state[6]:
         made.__annotations__ = state[6]
+    made.__dict__.update(attributes)
+
+
+def cached(function, parameters):
+    import functools
+
+    return functools.lru_cache(**parameters)(function)
+
+
+def fill_dict(made, attributes):
     made.__dict__.update(attributes)
 
 

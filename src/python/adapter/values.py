@@ -82,7 +82,20 @@ def _module(module, session):
     name = module.__name__
     if sys.modules.get(name) is not module:
         return NotImplemented
+    if name != "__main__" and getattr(module, "__spec__", None) is None and not hasattr(module, "__file__"):
+        # Put there by the program: no import would find it.
+        state = {key: value for key, value in vars(module).items() if key not in ("__builtins__", "__loader__")}
+        return rebuild.made_module, (name,), state, None, None, rebuild.fill_dict
     return rebuild.module, (name,)
+
+
+def _cached(function, session):
+    """What it remembers is only a saving."""
+    if not session.by_value or function.__module__ != "__main__":
+        return NotImplemented
+    parameters = getattr(function, "cache_parameters", None)
+    parameters = parameters() if parameters else {"maxsize": function.cache_info().maxsize, "typed": False}
+    return rebuild.cached, (function.__wrapped__, parameters), dict(function.__dict__), None, None, rebuild.fill_dict
 
 
 # ---- threads
@@ -343,8 +356,10 @@ def _types():
     import _io
     import _thread
     import contextvars
+    import functools
 
     return {
+        functools._lru_cache_wrapper: _cached,
         types.CellType: _cell,
         types.ModuleType: _module,
         _thread.LockType: _thread_lock,
