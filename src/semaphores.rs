@@ -56,10 +56,17 @@ static TABLE: [Chunk; CHUNKS] = [const {
     }
 }; CHUNKS];
 
-/// A `sem_open` has just created this semaphore, exclusively.
-pub fn created(name: &CStr, address: usize) {
+/// Between a creation and the unlinking that belongs to it. A later one, of a semaphore that had
+/// its name for a while, is not of our business: other processes may have it open.
+const AT_ONCE_NS: u64 = 1_000_000_000;
+
+/// A `sem_open` has just created this semaphore, exclusively. `frame` is its caller's stack.
+pub fn created(name: &CStr, address: usize, frame: usize) {
     let here = thread::current();
     here.semaphore_name.set(hash(name));
+    here.semaphore_frame.set(frame);
+    here.semaphore_time
+        .set(raw::clock_ns(libc::CLOCK_MONOTONIC));
     here.semaphore.set(address);
 }
 
@@ -69,12 +76,17 @@ pub fn forget_created() {
 }
 
 /// `sem_unlink` of the semaphore just created makes it anonymous: moves it into a shared page.
-pub fn unlinking(name: &CStr) {
+///
+/// Only where one call of one function does both, as the interpreter does it: a semaphore that
+/// kept its name is unlinked from elsewhere, and may be open in other processes.
+pub fn unlinking(name: &CStr, frame: usize) {
     let here = thread::current();
     let address = here.semaphore.replace(0);
     if address != 0
         && address.is_multiple_of(page_size())
         && here.semaphore_name.get() == hash(name)
+        && here.semaphore_frame.get() == frame
+        && raw::clock_ns(libc::CLOCK_MONOTONIC) - here.semaphore_time.get() < AT_ONCE_NS
     {
         let _errno = raw::ErrnoGuard::new();
         share(address);
@@ -106,6 +118,10 @@ pub enum Closed {
 
 /// `sem_close` of any semaphore.
 pub fn closing(address: usize) -> Closed {
+    let here = thread::current();
+    if here.semaphore.get() == address {
+        here.semaphore.set(0);
+    }
     let Some((chunk, page)) = place(address) else {
         return Closed::ByTheLibrary;
     };
@@ -393,8 +409,8 @@ mod tests {
     #[test]
     fn an_unlinked_semaphore_moves_and_is_the_same_under_its_new_name() {
         let address = anonymous();
-        created(c"/mp-1", address);
-        unlinking(c"/mp-1");
+        created(c"/mp-1", address, 1);
+        unlinking(c"/mp-1", 1);
         let (fd, offset) = find(address).unwrap();
         let name = std::ffi::CString::new(format!("/forkguard:{fd}:{offset}")).unwrap();
         let other = import(&name).unwrap().unwrap();
@@ -407,8 +423,11 @@ mod tests {
     #[test]
     fn a_semaphore_that_keeps_its_name_is_left_alone() {
         let address = anonymous();
-        created(c"/kept", address);
-        unlinking(c"/another");
+        created(c"/kept", address, 1);
+        unlinking(c"/another", 1);
+        assert_eq!(find(address), None);
+        created(c"/kept", address, 1);
+        unlinking(c"/kept", 2);
         assert_eq!(find(address), None);
         assert_eq!(closing(address), Closed::ByTheLibrary);
     }

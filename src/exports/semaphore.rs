@@ -21,11 +21,27 @@ const EXCLUSIVE: c_int = libc::O_CREAT | libc::O_EXCL;
 /// # Safety
 /// As the C library's.
 #[unsafe(no_mangle)]
+#[unsafe(naked)]
 pub unsafe extern "C" fn sem_open(
     name: *const c_char,
     flags: c_int,
     mode: c_uint,
     value: c_uint,
+) -> *mut sem_t {
+    #[cfg(target_arch = "x86_64")]
+    core::arch::naked_asm!("mov r8, rsp", "jmp {}", sym open);
+    #[cfg(target_arch = "aarch64")]
+    core::arch::naked_asm!("mov x4, sp", "b {}", sym open);
+}
+
+/// `frame` is the caller's stack pointer: what follows in the same call of the same function has
+/// the same.
+unsafe extern "C" fn open(
+    name: *const c_char,
+    flags: c_int,
+    mode: c_uint,
+    value: c_uint,
+    frame: usize,
 ) -> *mut sem_t {
     type SemOpen = unsafe extern "C" fn(*const c_char, c_int, ...) -> *mut sem_t;
     let active = config::get().rewrites() && !name.is_null();
@@ -52,7 +68,7 @@ pub unsafe extern "C" fn sem_open(
     let semaphore = unsafe { real(name, flags, mode, value) };
     if active && semaphore != libc::SEM_FAILED && flags & EXCLUSIVE == EXCLUSIVE {
         // SAFETY: as above.
-        semaphores::created(unsafe { CStr::from_ptr(name) }, semaphore as usize);
+        semaphores::created(unsafe { CStr::from_ptr(name) }, semaphore as usize, frame);
     }
     semaphore
 }
@@ -62,13 +78,21 @@ pub unsafe extern "C" fn sem_open(
 /// # Safety
 /// As the C library's.
 #[unsafe(no_mangle)]
+#[unsafe(naked)]
 pub unsafe extern "C" fn sem_unlink(name: *const c_char) -> c_int {
+    #[cfg(target_arch = "x86_64")]
+    core::arch::naked_asm!("mov rsi, rsp", "jmp {}", sym unlink);
+    #[cfg(target_arch = "aarch64")]
+    core::arch::naked_asm!("mov x1, sp", "b {}", sym unlink);
+}
+
+unsafe extern "C" fn unlink(name: *const c_char, frame: usize) -> c_int {
     let Some(address) = UNLINK.get(c"sem_unlink") else {
         return missing();
     };
     if config::get().rewrites() && !name.is_null() {
         // SAFETY: the caller's name, which is a C string.
-        semaphores::unlinking(unsafe { CStr::from_ptr(name) });
+        semaphores::unlinking(unsafe { CStr::from_ptr(name) }, frame);
     }
     // SAFETY: the C library's `sem_unlink`.
     let real: unsafe extern "C" fn(*const c_char) -> c_int =

@@ -28,7 +28,10 @@ pub struct Thread {
     pub semaphore_name: Cell<u64>,
     /// See above; 0 for none.
     pub semaphore: Cell<usize>,
-    reserved: [u32; 4],
+    /// The stack of the function that created it, and when.
+    pub semaphore_frame: Cell<usize>,
+    /// See above, nanoseconds of `CLOCK_MONOTONIC`.
+    pub semaphore_time: Cell<u64>,
 }
 
 const _: () = assert!(
