@@ -29,13 +29,15 @@ const IGNORE: usize = 2048;
 /// Bytes of one message.
 const MESSAGE: usize = 768;
 /// Policies in a chain.
-const CHAIN: usize = 3;
+const CHAIN: usize = 4;
 
 /// What is done about CUDA in a forked child.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Policy {
     /// Report, then end the process.
     Abort,
+    /// The fork becomes a fresh process; decided at the fork, not at the use.
+    Exec,
     /// Report, and let the call fail as it would.
     Warn,
     /// Intercept nothing.
@@ -47,13 +49,14 @@ impl Policy {
     pub const fn name(self) -> &'static str {
         match self {
             Policy::Abort => "abort",
+            Policy::Exec => "exec",
             Policy::Warn => "warn",
             Policy::Off => "off",
         }
     }
 
     fn of(word: &str) -> Option<Self> {
-        [Policy::Abort, Policy::Warn, Policy::Off]
+        [Policy::Abort, Policy::Exec, Policy::Warn, Policy::Off]
             .into_iter()
             .find(|policy| policy.name() == word)
     }
@@ -73,9 +76,24 @@ impl Chain {
         len: 1,
     };
 
-    /// The first policy. Those of this version serve every child, so it is the one in force.
+    fn steps(&self) -> &[Policy] {
+        &self.steps[..self.len]
+    }
+
+    /// The first policy, which is asked first.
     const fn first(&self) -> Policy {
         self.steps[0]
+    }
+
+    /// The first policy that acts at a use of CUDA. `exec` acted at the fork, or refused it; a
+    /// chain that ends there aborts.
+    fn at_use(&self) -> Policy {
+        let acts = |policy: &Policy| *policy != Policy::Exec;
+        self.steps()
+            .iter()
+            .copied()
+            .find(acts)
+            .unwrap_or(Policy::Abort)
     }
 }
 
@@ -150,12 +168,29 @@ impl Config {
 
     /// What is done about a violation.
     pub fn policy(&self) -> Policy {
-        self.policy.first()
+        self.policy.at_use()
+    }
+
+    /// Whether a fork after CUDA is to become a fresh process. The policies that may stand before
+    /// `exec` in a chain serve every child.
+    pub fn rewrites(&self) -> bool {
+        self.policy.first() == Policy::Exec
     }
 
     /// Whether nothing is to be intercepted.
     pub fn is_off(&self) -> bool {
-        self.policy() == Policy::Off
+        self.policy.first() == Policy::Off
+    }
+
+    /// The chain as the user wrote it: `exec,abort`.
+    pub fn put_chain(&self, out: &mut Buffer<'_>) {
+        for (i, policy) in self.policy.steps().iter().enumerate() {
+            out.put(format_args!(
+                "{}{}",
+                if i == 0 { "" } else { "," },
+                policy.name()
+            ));
+        }
     }
 
     /// Where events go, if anywhere.
@@ -507,7 +542,7 @@ impl Loader<'_> {
                     chain.steps[chain.len] = policy;
                     chain.len += 1;
                 }
-                None if matches!(word, b"exec" | b"cpu" | b"revive") => self.say(format_args!(
+                None if matches!(word, b"cpu" | b"revive") => self.say(format_args!(
                     "{place}: the policy \"{}\" is not in this version yet and is passed over",
                     Shown(word)
                 )),
@@ -515,8 +550,8 @@ impl Loader<'_> {
                     unknown = true;
                     let policy = self.config.policy().name();
                     self.say(format_args!(
-                        "{place}: there is no policy \"{}\"; the policies are abort, warn and \
-                         off, and {policy} stays in force",
+                        "{place}: there is no policy \"{}\"; the policies are abort, exec, \
+                         warn and off, and {policy} stays in force",
                         Shown(word)
                     ));
                 }
@@ -832,14 +867,36 @@ mod tests {
 
     #[test]
     fn later_policies_are_named_and_passed_over() {
-        let (config, said) = environment(&[c"FORKGUARD_POLICY=exec,warn"]);
+        let (config, said) = environment(&[c"FORKGUARD_POLICY=cpu,warn"]);
         assert_eq!(config.policy.first(), Policy::Warn);
         assert_eq!(
             said,
-            ["FORKGUARD_POLICY: the policy \"exec\" is not in this version yet and is passed over"]
+            ["FORKGUARD_POLICY: the policy \"cpu\" is not in this version yet and is passed over"]
         );
         let (config, _) = environment(&[c"FORKGUARD_POLICY=revive"]);
         assert_eq!(config.policy, Chain::ABORT);
+    }
+
+    #[test]
+    fn exec_acts_at_the_fork_and_the_rest_of_the_chain_at_the_use() {
+        for (value, at_use) in [
+            (c"FORKGUARD_POLICY=exec", Policy::Abort),
+            (c"FORKGUARD_POLICY=exec,abort", Policy::Abort),
+            (c"FORKGUARD_POLICY=exec,warn", Policy::Warn),
+            (c"FORKGUARD_POLICY=exec,off", Policy::Off),
+        ] {
+            let (config, said) = environment(&[value]);
+            assert!(config.rewrites() && !config.is_off() && said.is_empty());
+            assert_eq!(config.policy(), at_use);
+        }
+        let (config, _) = environment(&[c"FORKGUARD_POLICY=warn,exec"]);
+        assert!(!config.rewrites());
+        let mut room = [0; 64];
+        let mut out = Buffer::new(&mut room);
+        environment(&[c"FORKGUARD_POLICY=exec, warn"])
+            .0
+            .put_chain(&mut out);
+        assert_eq!(out.finish(), b"exec,warn");
     }
 
     #[test]
@@ -849,7 +906,8 @@ mod tests {
         assert_eq!(
             said,
             [
-                "FORKGUARD_POLICY: there is no policy \"abrot\"; the policies are abort, warn and off, \
+                "FORKGUARD_POLICY: there is no policy \"abrot\"; the policies are abort, exec, \
+              warn and off, \
               and abort stays in force"
             ]
         );

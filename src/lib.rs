@@ -15,7 +15,8 @@
 //! | [`stack`] | native and Python stacks in fixed memory |
 //! | [`policy`] | what happens when CUDA is used in a forked process |
 //! | [`report`] | what is said about it: text, JSON, advice, where it goes |
-//! | [`python`] | what the guard does to the interpreter: watches torch's own refusal |
+//! | [`python`] | what the guard does to the interpreter: watches torch's own refusal, rewrites forks |
+//! | [`semaphores`] | anonymous semaphores that a fresh process can map |
 //! | [`siblings`] | what the processes of one family share |
 //! | [`config`] | the variables and the file |
 //! | [`sys`] | the operating system, as hooks may use it |
@@ -42,6 +43,7 @@ pub mod lookup;
 pub mod policy;
 pub mod python;
 pub mod report;
+pub mod semaphores;
 pub mod siblings;
 pub mod stack;
 pub mod sys;

@@ -9,7 +9,7 @@ use core::cell::UnsafeCell;
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
-use crate::policy::teardown;
+use crate::policy::{exec, teardown};
 use crate::stack::{self, Stack};
 use crate::sys::{modules, raw, thread};
 use crate::{config, python, siblings};
@@ -222,6 +222,7 @@ impl Attempt {
         modules::refresh();
         teardown::prepare();
         crate::report::emit::initialised(initialisation());
+        python::audit::arm();
     }
 }
 
@@ -280,6 +281,7 @@ impl Forking {
     /// In the parent, the child made or not.
     pub fn in_parent(self) {
         thread::current().forking.set(0);
+        exec::forget_refusal();
         if let Some(index) = self.record {
             CLAIMED[index].store(false, Ordering::Release);
         }
@@ -288,6 +290,7 @@ impl Forking {
     /// In the child: the record becomes part of this process's line.
     pub fn in_child(self) {
         thread::current().forking.set(0);
+        exec::keep_refusal();
         modules::after_fork();
         teardown::after_fork();
         let len = LINE_LEN.load(Ordering::Relaxed).min(CHAIN);

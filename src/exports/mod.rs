@@ -6,3 +6,5 @@ pub mod debug;
 pub mod driver;
 pub mod lookup;
 pub mod process;
+mod real;
+pub mod semaphore;

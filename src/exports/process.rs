@@ -4,32 +4,13 @@
 //! they exec, and the kernel clears the gate's table in a raw `clone`d child as in any other.
 
 use core::ffi::{CStr, c_char, c_int};
-use core::sync::atomic::{AtomicUsize, Ordering};
 
 use libc::{pid_t, termios, winsize};
 
+use super::real::Real;
 use crate::gate;
 use crate::lineage;
-use crate::lookup;
-
-/// A function of the C library that this one stands before.
-struct Real(AtomicUsize);
-
-impl Real {
-    const fn new() -> Self {
-        Self(AtomicUsize::new(0))
-    }
-
-    fn get(&self, name: &CStr) -> Option<usize> {
-        let known = self.0.load(Ordering::Relaxed);
-        if known != 0 {
-            return Some(known);
-        }
-        let found = lookup::next(name)?;
-        self.0.store(found, Ordering::Relaxed);
-        Some(found)
-    }
-}
+use crate::policy::exec;
 
 static FORK: Real = Real::new();
 static FORK_ALIAS: Real = Real::new();
@@ -60,7 +41,8 @@ fn recorded(function: &CStr, make: impl FnOnce() -> c_int) -> c_int {
     result
 }
 
-fn missing() -> c_int {
+/// The answer where the C library has no such function.
+pub fn missing() -> c_int {
     // SAFETY: `__errno_location` always gives this thread's valid `errno`.
     unsafe { *libc::__errno_location() = libc::ENOSYS };
     -1
@@ -79,6 +61,9 @@ fn plain(function: &CStr, real: &Real) -> pid_t {
 /// `fork(2)`.
 #[unsafe(no_mangle)]
 pub extern "C" fn fork() -> pid_t {
+    if let Some(pid) = exec::started() {
+        return pid;
+    }
     plain(c"fork", &FORK)
 }
 

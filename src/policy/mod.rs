@@ -1,6 +1,7 @@
 //! What happens when CUDA is used in a forked process.
 
 pub mod abort;
+pub mod exec;
 pub mod teardown;
 pub mod violation;
 pub mod warn;
@@ -33,6 +34,7 @@ pub fn used(call: &Call) -> Verdict {
     match config::get().policy() {
         Policy::Abort => abort::act(call),
         Policy::Warn => warn::act(call),
-        Policy::Off => Verdict::Forward,
+        // `exec` acts at the fork; what acts here is what follows it in the chain.
+        Policy::Off | Policy::Exec => Verdict::Forward,
     }
 }

@@ -9,7 +9,7 @@ use core::cell::UnsafeCell;
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use super::Call;
+use super::{Call, exec};
 use crate::lineage::{self, FORKS_GIVEN, Fork, Moment};
 use crate::report::{Action, Kind, Violation, emit};
 use crate::siblings::{self, Telling, Told};
@@ -118,6 +118,7 @@ impl About<'_> {
             used,
             told_by: self.told.map(|told| told.by),
             repeats: self.told.map_or(0, |told| told.repeats),
+            refusal: exec::refusal(),
         }
     }
 }

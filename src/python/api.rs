@@ -46,6 +46,7 @@ static MODULES: Symbol = Symbol::new(c"PyImport_GetModuleDict");
 static MODULE_DICT: Symbol = Symbol::new(c"PyModule_GetDict");
 static GET_ITEM: Symbol = Symbol::new(c"PyDict_GetItemString");
 static FUNCTION: Symbol = Symbol::new(c"PyCFunction_GetFunction");
+static ERR_OCCURRED: Symbol = Symbol::new(c"PyErr_Occurred");
 static TRUE: Symbol = Symbol::new(c"_Py_TrueStruct");
 /// Present from 3.12 on, where the thread state is kept in a thread-local variable.
 static SINCE_312: Symbol = Symbol::new(c"PyUnstable_InterpreterFrame_GetLine");
@@ -69,6 +70,7 @@ pub fn prepare() {
             &GET_ITEM,
             &FUNCTION,
             &TRUE,
+            &ERR_OCCURRED,
             &SINCE_312,
         ] {
             symbol.find();
@@ -76,16 +78,45 @@ pub fn prepare() {
     }
 }
 
-/// Whether the calling thread holds the GIL (or, free-threaded, is attached).
-/// `PyGILState_Check` answers 1 without it once a subinterpreter exists.
-pub fn holds_gil() -> bool {
+/// Whether there is an interpreter that is initialised.
+pub fn is_initialized() -> bool {
     let Some(initialized) = IS_INITIALIZED.get() else {
         return false;
     };
     // SAFETY: `int Py_IsInitialized(void)`, callable without the GIL.
     let initialized: unsafe extern "C" fn() -> i32 = unsafe { core::mem::transmute(initialized) };
     // SAFETY: as above.
-    if unsafe { initialized() } == 0 {
+    unsafe { initialized() != 0 }
+}
+
+/// Whether the interpreter is 3.12 or newer.
+pub fn since_312() -> bool {
+    SINCE_312.get().is_some()
+}
+
+/// Whether the interpreter is 3.13 or newer.
+pub fn since_313() -> bool {
+    THREAD_STATE.get().is_some()
+}
+
+/// Whether a Python exception is set.
+///
+/// # Safety
+/// The GIL must be held.
+pub unsafe fn error_is_set() -> bool {
+    let Some(occurred) = ERR_OCCURRED.get() else {
+        return false;
+    };
+    // SAFETY: `PyObject *PyErr_Occurred(void)`.
+    let occurred: StateGetter = unsafe { core::mem::transmute(occurred) };
+    // SAFETY: the GIL is held, says the caller.
+    unsafe { !occurred().is_null() }
+}
+
+/// Whether the calling thread holds the GIL (or, free-threaded, is attached).
+/// `PyGILState_Check` answers 1 without it once a subinterpreter exists.
+pub fn holds_gil() -> bool {
+    if !is_initialized() {
         return false;
     }
     let Some(current) = THREAD_STATE.get().or_else(|| THREAD_STATE_OLD.get()) else {

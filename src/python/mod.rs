@@ -1,9 +1,13 @@
 //! The Python interpreter of this process, if there is one: what the guard does to it.
 //!
-//! Reading its stacks is [`crate::stack::python`]. Nothing here runs Python code, and nothing
-//! here is called on a forked child's way to its report.
+//! Reading its stacks is [`crate::stack::python`]. Python code runs in a process that is about to
+//! fork, under `exec` alone ([`adapter`]); nothing here is called on a forked child's way to its
+//! report.
 
+pub mod adapter;
 pub mod api;
+pub mod audit;
+pub mod native;
 pub mod torch;
 
 /// Finds the interpreter, if one was loaded since. Calls the loader.
@@ -16,4 +20,5 @@ pub fn prepare() {
 pub fn before_fork() {
     prepare();
     torch::watch();
+    audit::arm();
 }

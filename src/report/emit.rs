@@ -13,7 +13,8 @@ use super::scene::{Room, Scene};
 use super::sink::{self, Target};
 use super::{LISTED, Violation, json, text};
 use crate::config::{self, Config};
-use crate::lineage::Moment;
+use crate::lineage::{self, Moment};
+use crate::policy::exec::Rewrite;
 use crate::sys::raw::{self, ErrnoGuard};
 
 /// Bytes of the longest text.
@@ -173,10 +174,7 @@ fn rest_in_short(v: &Violation<'_>, config: &Config) {
 pub fn initialised(at: &Moment) {
     let config = config::get();
     let said = config.verbose >= 1;
-    // On stderr, silence is the rule; a file that was asked for is told everything.
-    let event = config
-        .report()
-        .filter(|target| said || *target != Target::Stderr);
+    let event = events_wanted(config);
     let said = said && speaks(config);
     if !said && event.is_none() {
         return;
@@ -197,6 +195,40 @@ pub fn initialised(at: &Moment) {
         }
     } else if said {
         line(|out| text::initialised(out, at, &Scene::UNKNOWN));
+    }
+}
+
+/// Whether anybody is to be told of rewritten and refused forks.
+pub fn tells_of_rewrites() -> bool {
+    let config = config::get();
+    config.verbose >= 1 || events_wanted(config).is_some()
+}
+
+/// On stderr, silence is the rule; a file that was asked for is told everything.
+fn events_wanted(config: &Config) -> Option<Target<'_>> {
+    config
+        .report()
+        .filter(|target| config.verbose >= 1 || *target != Target::Stderr)
+}
+
+/// Tells what became of a fork under `exec`.
+pub fn rewritten(rewrite: &Rewrite<'_>, at: &Moment) {
+    let config = config::get();
+    let _errno = ErrnoGuard::new();
+    let Some(mut claim) = Claim::take() else {
+        return;
+    };
+    let tools = claim.tools();
+    let scene = Scene::ask(&mut tools.scene, colour(config));
+    if config.verbose >= 1 && speaks(config) {
+        let mut out = Buffer::new(&mut tools.text);
+        text::rewritten(&mut out, rewrite, at);
+        sink::to_stderr(out.finish());
+    }
+    if let Some(target) = events_wanted(config) {
+        let mut out = Buffer::new(&mut tools.event);
+        json::rewritten(&mut out, rewrite, at, lineage::initialisation(), &scene);
+        sink::event(target, out.finish());
     }
 }
 

@@ -11,6 +11,7 @@ use super::native;
 use super::scene::Scene;
 use super::{Action, Kind, Violation, advice};
 use crate::lineage::{Fork, Moment};
+use crate::policy::exec::Rewrite;
 use crate::stack::{NATIVE_FRAMES, PYTHON_FRAMES};
 
 /// The version of the events' form.
@@ -58,6 +59,7 @@ struct Event<'a> {
     initialised: &'a Moment,
     context: bool,
     violation: Option<&'a Violation<'a>>,
+    rewrite: Option<&'a Rewrite<'a>>,
 }
 
 /// A violation, as one line. Nothing is written where even its shortest form does not fit.
@@ -69,6 +71,7 @@ pub fn violation(out: &mut Buffer<'_>, v: &Violation<'_>, scene: &Scene<'_>) {
         initialised: v.initialised,
         context: v.context,
         violation: Some(v),
+        rewrite: None,
     };
     fit(out, &event, scene, &LIMITS);
 }
@@ -82,6 +85,7 @@ pub fn violation_short(out: &mut Buffer<'_>, v: &Violation<'_>, scene: &Scene<'_
         initialised: v.initialised,
         context: v.context,
         violation: Some(v),
+        rewrite: None,
     };
     fit(out, &event, scene, &LIMITS[LIMITS.len() - 1..]);
 }
@@ -95,6 +99,31 @@ pub fn initialised(out: &mut Buffer<'_>, at: &Moment, policy: &str, scene: &Scen
         initialised: at,
         context: false,
         violation: None,
+        rewrite: None,
+    };
+    fit(out, &event, scene, &LIMITS);
+}
+
+/// A fork that became a fresh process (`rewritten`), or did not (`refused`), as one line.
+pub fn rewritten(
+    out: &mut Buffer<'_>,
+    rewrite: &Rewrite<'_>,
+    at: &Moment,
+    initialised: &Moment,
+    scene: &Scene<'_>,
+) {
+    let event = Event {
+        name: if rewrite.child.is_some() {
+            "rewritten"
+        } else {
+            "refused"
+        },
+        policy: "exec",
+        here: at,
+        initialised,
+        context: false,
+        violation: None,
+        rewrite: Some(rewrite),
     };
     fit(out, &event, scene, &LIMITS);
 }
@@ -218,9 +247,19 @@ impl Writer<'_, '_> {
                 Some(pid) => self.raw("told_by", format_args!("{pid}")),
                 None => self.raw("told_by", format_args!("null")),
             }
+            if v.refusal.is_some() {
+                self.optional("refusal", v.refusal);
+            }
+        }
+        if let Some(rewrite) = event.rewrite {
+            self.rewrite(rewrite);
         }
         self.moment("initialised", event.initialised);
-        if let Some(v) = event.violation {
+        if event.rewrite.is_some() {
+            self.moment("forked", event.here);
+            self.raw("forks", format_args!("[]"));
+            self.raw("used", format_args!("null"));
+        } else if let Some(v) = event.violation {
             // The fork that made this process; the chain follows.
             match v.forks.last() {
                 Some(fork) => {
@@ -252,6 +291,24 @@ impl Writer<'_, '_> {
         }
         self.close("]");
         self.close("}");
+    }
+
+    fn rewrite(&mut self, rewrite: &Rewrite<'_>) {
+        self.string("process", rewrite.process);
+        if let Some(child) = rewrite.child {
+            self.raw("child", format_args!("{child}"));
+            self.raw("carried_bytes", format_args!("{}", rewrite.payload));
+            self.raw("took_us", format_args!("{}", rewrite.took_us));
+        } else {
+            self.string("reason", rewrite.reason);
+        }
+        self.name("suspicious");
+        self.open("[");
+        for line in rewrite.suspicious.lines() {
+            self.item();
+            self.quoted(format_args!("{line}"));
+        }
+        self.close("]");
     }
 
     fn moment(&mut self, name: &str, at: &Moment) {

@@ -60,6 +60,8 @@ pub struct Violation<'a> {
     pub told_by: Option<i32>,
     /// How many processes told this cause before this one.
     pub repeats: u32,
+    /// Why this process is a fork and no fresh one, where `exec` was asked for.
+    pub refusal: Option<&'a str>,
 }
 
 /// Processes that are listed, a line each, after the one that told a cause in full. A pool that

@@ -73,6 +73,7 @@ impl Story {
             used: &self.used,
             told_by: self.told_by,
             repeats: self.repeats,
+            refusal: None,
         })
     }
 }

@@ -11,6 +11,7 @@ use super::native::{self, Frame};
 use super::scene::Scene;
 use super::{Action, Kind, LISTED, Violation, advice};
 use crate::lineage::{Fork, Moment};
+use crate::policy::exec::Rewrite;
 
 /// Columns of a report.
 const COLUMNS: usize = 100;
@@ -129,6 +130,27 @@ pub fn initialised(out: &mut Buffer<'_>, at: &Moment, scene: &Scene<'_>) {
         out.put(format_args!(", in {}", ImportIs { import, scene }));
     }
     out.put_str("\n");
+}
+
+/// A fork that became a fresh process, or did not, for `FORKGUARD_VERBOSE=1`.
+pub fn rewritten(out: &mut Buffer<'_>, rewrite: &Rewrite<'_>, at: &Moment) {
+    let Rewrite { process, .. } = rewrite;
+    match rewrite.child {
+        Some(child) => out.put(format_args!(
+            "forkguard: pid {}: the fork of {process} is a fresh process, pid {child} ({} KB \
+             carried, {} ms)\n",
+            at.pid,
+            rewrite.payload.div_ceil(1024),
+            rewrite.took_us / 1000
+        )),
+        None => out.put(format_args!(
+            "forkguard: pid {}: the fork of {process} stays a fork: {}\n",
+            at.pid, rewrite.reason
+        )),
+    }
+    if rewrite.child.is_some() && !rewrite.reason.is_empty() {
+        out.put(format_args!("forkguard: {}\n", rewrite.reason));
+    }
 }
 
 /// The first use of a driver function in this process, for `FORKGUARD_VERBOSE=2`.
@@ -299,6 +321,15 @@ fn explanation(out: &mut Buffer<'_>, v: &Violation<'_>, scene: &Scene<'_>) {
     }
     out.wrap(from, 2, 2, PROSE);
     out.put_str("\n");
+    if let Some(reason) = v.refusal {
+        out.put_str("\n  ");
+        let from = out.end();
+        out.put(format_args!(
+            "Policy exec could not start a fresh process in its place: {reason}."
+        ));
+        out.wrap(from, 2, 2, PROSE);
+        out.put_str("\n");
+    }
 }
 
 /// A nanosecond count as a person says it.

@@ -18,7 +18,20 @@ pub struct Thread {
     pub forking: Cell<u32>,
     /// Set while this thread reports a violation.
     pub reporting: Cell<u32>,
-    reserved: [u32; 11],
+    /// Set while this thread starts a fresh process: forks made there are the guard's own.
+    pub rewriting: Cell<u32>,
+    /// The pid that this thread's next `fork` answers: a fresh process already started; 0 for none.
+    pub started: Cell<i32>,
+    /// One more than the slot of the reason why this thread's fork stays a fork, 0 for none.
+    pub refusal: Cell<u32>,
+    /// The semaphore that this thread created last: a hash of its name, and its address.
+    pub semaphore_name: Cell<u64>,
+    /// See above; 0 for none.
+    pub semaphore: Cell<usize>,
+    /// The stack of the function that created it, and when.
+    pub semaphore_frame: Cell<usize>,
+    /// See above, nanoseconds of `CLOCK_MONOTONIC`.
+    pub semaphore_time: Cell<u64>,
 }
 
 const _: () = assert!(

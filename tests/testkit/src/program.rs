@@ -211,6 +211,23 @@ pub fn python(script: &str) -> Program {
         .arg(crate::script(script))
 }
 
+/// A Python client, by the interpreter that has the packages which `scripts/setup` installs: `FORKGUARD_TEST_PACKAGES`
+/// names it.
+/// Panics when it is not there.
+pub fn python_with_packages(script: &str) -> Program {
+    let usual = Path::new(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../target/python/bin/python"
+    ));
+    let path = env::var_os("FORKGUARD_TEST_PACKAGES").map_or(usual.into(), PathBuf::from);
+    assert!(
+        path.exists(),
+        "{} is not there: scripts/setup makes it",
+        path.display()
+    );
+    Program::at(path).arg("-B").arg(crate::script(script))
+}
+
 type Collected = Arc<Mutex<Vec<u8>>>;
 
 /// Collects a pipe in a thread of its own and tells when it has ended.

@@ -1,0 +1,27 @@
+//! A function of the C library behind an export, found once.
+
+use core::ffi::CStr;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::lookup;
+
+/// A function of the C library that this one stands before.
+pub struct Real(AtomicUsize);
+
+impl Real {
+    /// Not looked for yet.
+    pub const fn new() -> Self {
+        Self(AtomicUsize::new(0))
+    }
+
+    /// Its address. The first time, calls the loader.
+    pub fn get(&self, name: &CStr) -> Option<usize> {
+        let known = self.0.load(Ordering::Relaxed);
+        if known != 0 {
+            return Some(known);
+        }
+        let found = lookup::next(name)?;
+        self.0.store(found, Ordering::Relaxed);
+        Some(found)
+    }
+}

@@ -1,0 +1,178 @@
+//! Runs the embedded Python source that turns a fork into a fresh process.
+//!
+//! Python code, so everything here needs the GIL, and none of it may run in a forked child's way
+//! to its report. The source is compiled at the first fork after CUDA was initialised, in a
+//! namespace of its own; nothing is read from the file system or the environment.
+
+use core::ffi::{CStr, c_int};
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use super::api::Object;
+use super::native::{self, Calls};
+use crate::policy::exec;
+use crate::sys::{raw, thread};
+
+/// What becomes of the fork.
+pub enum Answer {
+    /// A fresh process runs; `fork` is to answer its pid.
+    Started(i32),
+    /// It stays a fork.
+    Fork,
+    /// A Python exception is set that the program must see (an interrupt).
+    Raised,
+}
+
+macro_rules! source {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, concat!(include_str!(concat!("adapter/", $name, ".py")), "\0"))),*]
+    };
+}
+
+/// In the order in which they build on one another.
+const SOURCES: [(&str, &str); 10] = source!(
+    "load",
+    "errors",
+    "rebuild",
+    "values",
+    "pickling",
+    "reach",
+    "state",
+    "launch",
+    "child",
+    "recognise"
+);
+const LOADER: &str = concat!(include_str!("adapter/load.py"), "\0");
+/// `Py_file_input`.
+const FILE_INPUT: c_int = 257;
+
+/// The adapter's entry, a Python function; 0 until it is loaded.
+static ENTRY: AtomicUsize = AtomicUsize::new(0);
+
+/// At the audit event: decides what becomes of the fork that the calling frame is about to make.
+pub fn run() -> Answer {
+    decide(false)
+}
+
+/// Inside `fork` itself, with the import lock held.
+pub fn run_in_fork() -> Answer {
+    decide(true)
+}
+
+fn decide(in_fork: bool) -> Answer {
+    let Some(calls) = native::calls() else {
+        return Answer::Fork;
+    };
+    let _errno = raw::ErrnoGuard::new();
+    let here = thread::current();
+    here.rewriting.set(1);
+    // SAFETY: both ways here hold the GIL.
+    let answer = unsafe { ask(calls, in_fork) };
+    here.rewriting.set(0);
+    answer
+}
+
+/// # Safety
+/// The GIL must be held.
+unsafe fn ask(calls: &Calls, in_fork: bool) -> Answer {
+    // SAFETY: the GIL is held, says the caller. Each object is checked before it is used.
+    unsafe {
+        let entry = match ENTRY.load(Ordering::Acquire) {
+            0 => load(calls),
+            known => known as Object,
+        };
+        let frame = (calls.frame)();
+        if entry.is_null() || frame.is_null() {
+            return raised(calls);
+        }
+        let how = (calls.build)(c"i".as_ptr(), c_int::from(in_fork));
+        if how.is_null() {
+            return raised(calls);
+        }
+        let pid = (calls.call)(entry, frame, how, core::ptr::null_mut::<()>());
+        (calls.decref)(how);
+        if pid.is_null() {
+            return raised(calls);
+        }
+        let number = (calls.long)(pid);
+        (calls.decref)(pid);
+        match i32::try_from(number) {
+            Ok(pid) if pid > 0 => Answer::Started(pid),
+            _ => Answer::Fork,
+        }
+    }
+}
+
+/// An ordinary exception here is a fault of the adapter's and costs the rewrite; anything else
+/// (an interrupt, an exit) belongs to the program.
+unsafe fn raised(calls: &Calls) -> Answer {
+    // SAFETY: the GIL is held by the callers; the variable is the interpreter's.
+    unsafe {
+        let ordinary = (calls.err_matches)(*calls.exception) != 0;
+        if !ordinary && super::api::error_is_set() {
+            return Answer::Raised;
+        }
+        (calls.err_clear)();
+    }
+    exec::refuse("the code that would do it failed to run in this interpreter");
+    Answer::Fork
+}
+
+/// Compiles the adapter. Null with an exception where that fails.
+unsafe fn load(calls: &Calls) -> Object {
+    const NOTHING: Object = core::ptr::null_mut();
+    let put = |dict: Object, name: &CStr, value: Object| {
+        // SAFETY: the GIL is held; the dict takes a reference of its own.
+        unsafe {
+            let done = !value.is_null() && (calls.dict_set)(dict, name.as_ptr(), value) == 0;
+            if !value.is_null() {
+                (calls.decref)(value);
+            }
+            done
+        }
+    };
+    let text = |source: &str| {
+        let source = source.trim_end_matches('\0');
+        // SAFETY: the GIL is held; the source is UTF-8.
+        unsafe { (calls.string)(source.as_ptr().cast(), source.len() as isize) }
+    };
+    // SAFETY: the GIL is held; every object is checked for null before it is used.
+    unsafe {
+        let (space, sources, functions) =
+            ((calls.dict_new)(), (calls.dict_new)(), (calls.dict_new)());
+        if space.is_null() || sources.is_null() || functions.is_null() {
+            return NOTHING;
+        }
+        for (name, source) in SOURCES {
+            let mut room = [0_u8; 32];
+            room[..name.len()].copy_from_slice(name.as_bytes());
+            let Ok(name) = CStr::from_bytes_until_nul(&room) else {
+                return NOTHING;
+            };
+            if !put(sources, name, text(source)) {
+                return NOTHING;
+            }
+        }
+        if !native::fill(calls, functions)
+            || (calls.dict_set)(space, c"__builtins__".as_ptr(), (calls.builtins)()) != 0
+            || !put(space, c"SOURCES", sources)
+            || !put(space, c"NATIVE", functions)
+            || !put(space, c"__name__", text("_forkguard"))
+        {
+            return NOTHING;
+        }
+        let code = (calls.compile)(LOADER.as_ptr().cast(), c"<forkguard>".as_ptr(), FILE_INPUT);
+        if code.is_null() {
+            return NOTHING;
+        }
+        let done = (calls.eval)(code, space, space);
+        (calls.decref)(code);
+        if done.is_null() {
+            return NOTHING;
+        }
+        (calls.decref)(done);
+        // Borrowed from the namespace, which is never given back.
+        let entry = (calls.dict_get)(space, c"on_fork".as_ptr());
+        ENTRY.store(entry as usize, Ordering::Release);
+        entry
+    }
+}

@@ -1,0 +1,366 @@
+"""Starts the fresh process: gathers what it needs, writes it into sealed memory, executes the interpreter."""
+import marshal
+import os
+import pickle
+import signal
+import struct
+import sys
+
+import _forkguard
+from _forkguard import native, pickling, reach, rebuild, state
+from _forkguard.errors import Refused, kind, reason
+
+PAGE = 4096
+# In `__main__`, but the interpreter's.
+NOT_GLOBALS = {"__builtins__", "__loader__", "__spec__", "__cached__", "__annotations__"}
+# What the fresh interpreter runs: it reads the rest from memory.
+BOOT = (
+    "import marshal as m,os;f=%d;n,=__import__('struct').unpack('<Q',os.pread(f,8,0));h=m.loads(os.pread(f,n,8));"
+    "s={'__name__':'_forkguard'};exec(h['load'],s);s['install'](h['codes'],{}).child.run(f,h)"
+)
+# The modules of the adapter that the fresh process runs.
+CHILD = ("errors", "rebuild", "state", "child")
+# Values that failed to cross once, and will again: (module, path) to (id, type, why).
+_known = {}
+
+
+def launch(package, process, child_r, child_w, not_passed, in_fork, runs_exit):
+    """Answers the pid. `Refused`, or any ordinary exception, where it cannot be done."""
+    if not hasattr(os, "memfd_create"):
+        raise Refused("this Python was built without os.memfd_create")
+    executable = _executable(package)
+    cloud = pickling.cloudpickle(in_fork)
+    if cloud is None:
+        if in_fork and pickling.is_installed():
+            raise Refused("it was forked at the very moment CUDA was initialised, where nothing can be imported")
+        _check_main_guard()
+    session = pickling.Session(package, cloud)
+    walk = reach.Walk().run(process)
+    preparation = _preparation(package, process, session)
+    sections, lost = _pickled(session, walk, process)
+    for key, why in lost.items():
+        if key in walk.reached:
+            what = "the global" if key[0] == "__main__" else "%s of the module %s" % (key[1], key[0])
+            named = "%s `%s`" % (what, key[1]) if key[0] == "__main__" else what
+            raise Refused("%s cannot cross into a fresh process (%s), and %s uses it" % (named, why, walk.reached[key]))
+        session.suspect("%s%s was not carried: %s" % ("" if key[0] == "__main__" else key[0] + ".", key[1], why))
+    header = {
+        "package": package,
+        "by_value": session.by_value,
+        "preparation": preparation,
+        "sections": sections,
+        "lost": {key: "%s cannot cross into a fresh process: %s" % (key[1], why) for key, why in lost.items()},
+        "child_r": child_r,
+        "child_w": child_w,
+        "runs_exit": runs_exit,
+        "tracker": _tracker_fd(package),
+        "load": _forkguard.codes["load"],
+        "sigint_blocked": signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []),
+        "codes": {name: _forkguard.codes[name] for name in CHILD},
+        "parent": os.getpid(),
+        "spec": getattr(getattr(session.main, "__spec__", None), "name", None),
+    }
+    fd, size = _write(session, header, not_passed)
+    try:
+        return _spawn(executable, fd, header), size, cloud is not None, session.suspicious
+    finally:
+        os.close(fd)
+
+
+def _executable(package):
+    util = sys.modules.get(package + ".spawn")
+    named = util.get_executable() if util is not None else sys.executable
+    if not named:
+        raise Refused("the interpreter does not know its own program (sys.executable is empty)")
+    named = os.fsencode(named)
+    try:
+        same = os.path.samestat(os.stat(named), os.stat("/proc/self/exe"))
+    except OSError as error:
+        raise Refused("the interpreter's program cannot be found: %s" % error) from None
+    if not same:
+        raise Refused("this interpreter is part of another program, %s is not it" % os.fsdecode(named))
+    return named
+
+
+def _check_main_guard():
+    """Without cloudpickle `__main__` runs again in the fresh process, and must not start workers again."""
+    main = sys.modules["__main__"]
+    file = getattr(main, "__file__", None)
+    if not isinstance(file, str):
+        raise Refused("the program has no file to import again, and cloudpickle is not installed")
+    line = _line_of_main(main)
+    if line is None:
+        return
+    import ast
+
+    try:
+        with open(file, "rb") as source:
+            tree = ast.parse(source.read())
+    except (OSError, SyntaxError, ValueError) as error:
+        raise Refused("the program cannot be read again: %s" % error) from None
+    for statement in tree.body:
+        last = getattr(statement, "end_lineno", statement.lineno)
+        if statement.lineno <= line <= last and isinstance(statement, ast.If):
+            if any(isinstance(part, ast.Name) and part.id == "__name__" for part in ast.walk(statement.test)):
+                return
+    raise Refused(
+        "%s:%d starts workers outside of `if __name__ == \"__main__\":`, and cloudpickle, with which that would not "
+        "matter, is not installed" % (os.path.basename(file), line)
+    )
+
+
+def _line_of_main(main):
+    for frame in sys._current_frames().values():
+        while frame is not None:
+            if frame.f_code.co_name == "<module>" and frame.f_globals is vars(main):
+                return frame.f_lineno
+            frame = frame.f_back
+    return None
+
+
+def _preparation(package, process, session):
+    import importlib
+
+    spawn = importlib.import_module(package + ".spawn")
+    previous = session.contexts.get_spawning_popen()
+    session.contexts.set_spawning_popen(_Popen(session))
+    try:
+        data = spawn.get_preparation_data(getattr(process, "name", None) or process._name)
+        data["authkey"] = bytes(data["authkey"])
+    finally:
+        session.contexts.set_spawning_popen(previous)
+    if session.by_value:
+        for name in ("init_main_from_name", "init_main_from_path", "main_path", "main_name"):
+            data.pop(name, None)
+    data["sys_path"] = list(sys.path)
+    return pickle.dumps(data, 5)
+
+
+class _Popen:
+    """What multiprocessing's reducers ask for: an fd goes across under its own number."""
+
+    method = "spawn"
+
+    def __init__(self, session):
+        self.session = session
+
+    def duplicate_for_child(self, fd):
+        return fd
+
+    def DupFd(self, fd):
+        return rebuild.Fd(fd)
+
+
+def _items(session, walk, process):
+    for name, value in list(vars(session.main).items()):
+        if name not in NOT_GLOBALS and not (name.startswith("__") and not session.by_value):
+            if session.by_value or not _comes_by_import(name, value):
+                yield "global", ("__main__", name), value
+    for key, value in reach.own_values(walk):
+        yield "module", key, value
+    for what, value in state.taken():
+        yield "state", ("this process", what), value
+    for name, cls in list(vars(session.main).items()):
+        if session.by_value and isinstance(cls, type) and cls.__module__ == "__main__":
+            # Making a class runs the program's __init_subclass__ and metaclasses, which may set such things.
+            for key, value in reach.class_values("__main__", cls):
+                yield "class", ("__main__", key[1]), (cls, key[1].rpartition(".")[2], value)
+    yield "process", None, process
+
+
+def _comes_by_import(name, value):
+    import types
+
+    return isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType))
+
+
+def _pickled(session, walk, process):
+    """The sections of the pickle, in order, and what is lost: (module, path) to the reason."""
+    items = list(_items(session, walk, process))
+    lost = {}
+    for _, key, value in items:
+        known = _known.get(key)
+        if known is not None and known[:2] == (id(value), type(value)) and key[0] == "__main__":
+            lost[key] = known[2]
+    previous = session.contexts.get_spawning_popen()
+    session.contexts.set_spawning_popen(_Popen(session))
+    try:
+        while True:
+            failed = _attempt(session, items, lost)
+            if not isinstance(failed, tuple):
+                break
+            key, value, error = failed
+            if key is None:
+                raise Refused("the worker's arguments cannot be pickled: %s" % reason(error))
+            why = "a %s, %s" % (kind(value), reason(error))
+            if isinstance(error, Refused):
+                why = reason(error)
+            lost[key] = why
+            _known[key] = (id(value), type(value), why)
+            session.restart()
+    finally:
+        session.contexts.set_spawning_popen(previous)
+    for key in [key for key in lost if key[0] != "__main__"]:
+        if key[0] == "this process":
+            session.suspect("the %s of the parent were not carried: %s" % (key[1], lost.pop(key)))
+        elif not reach.is_own(key[0]) or reach.made_by_import(*key):
+            session.suspect("%s.%s is as importing it makes it: %s" % (key[0], key[1], lost.pop(key)))
+    return failed, lost
+
+
+def _attempt(session, items, lost):
+    sections = []
+    for what, key, value in items:
+        if key in lost:
+            continue
+        start, first = session.out.tell(), len(session.buffers)
+        try:
+            session.pickler.dump(value)
+        except Exception as error:
+            return key, value, error
+        sections.append((what, key, start, session.out.tell(), first))
+    start, first = session.out.tell(), len(session.buffers)
+    try:
+        session.pickler.dump(session.after_fork)
+    except Exception as error:
+        return None, None, error
+    sections.append(("after fork", None, start, session.out.tell(), first))
+    return sections
+
+
+def _tracker_fd(package):
+    tracker = getattr(sys.modules.get(package + ".resource_tracker"), "_resource_tracker", None)
+    return getattr(tracker, "_fd", None)
+
+
+def _write(session, header, not_passed):
+    """All of it in one memfd, sealed: the header, the pickle, and the large buffers on pages of their own."""
+    body = session.out.getbuffer()
+    raws = [buffer.raw() for buffer in session.buffers]
+    places, at = [], _pages(len(body))
+    for raw in raws:
+        places.append((at, raw.nbytes))
+        at += _pages(raw.nbytes)
+    header["buffers"], header["body"], header["fds"] = places, len(body), []
+    fd = os.memfd_create("forkguard-payload", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        inherited = _inherited(session, not_passed)
+        header["fds"] = inherited
+        packed = marshal.dumps(header)
+        # The number of the first page is not in the header: it follows from the header's length.
+        base = _pages(len(packed) + 8)
+        os.ftruncate(fd, base + at)
+        _put(fd, struct.pack("<Q", len(packed)) + packed, 0)
+        _put(fd, body, base)
+        for raw, (place, _) in zip(raws, places):
+            _put(fd, raw, base + place)
+        _seal(fd)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd, base + at
+
+
+def _pages(size):
+    return (size + PAGE - 1) // PAGE * PAGE
+
+
+def _put(fd, data, at):
+    left = memoryview(data).cast("B")
+    while len(left):
+        done = os.pwrite(fd, left, at)
+        left, at = left[done:], at + done
+
+
+def _seal(fd):
+    try:
+        import fcntl
+    except ImportError:
+        return
+    # SEAL, SHRINK, GROW, WRITE: <linux/fcntl.h>; Python has the names from 3.8 on, where it was built with them.
+    fcntl.fcntl(fd, getattr(fcntl, "F_ADD_SEALS", 1033), 0xF)
+
+
+def _inherited(session, not_passed):
+    """Every fd crosses under its number, as it does in a fork: (fd, whether it closes on exec there). Not the
+    driver's, not the parent's ends of this worker's pipes, not pages of semaphores that it does not use."""
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        fd = int(name)
+        if fd in not_passed:
+            continue
+        try:
+            target = os.readlink("/proc/self/fd/" + name)
+            closes = not os.get_inheritable(fd)
+        except OSError:
+            continue
+        if target.startswith(("/dev/nvidia", "/proc/driver/nvidia")):
+            continue
+        if native["is_semaphore_fd"](fd) and fd not in session.fds:
+            continue
+        found.append((fd, closes))
+    return found
+
+
+def _spawn(executable, payload, header):
+    arguments = [executable, *map(os.fsencode, _interpreter_flags()), b"-c", (BOOT % payload).encode()]
+    arguments.append(b"--multiprocessing-fork")
+    fds = [fd for fd, _ in header["fds"] if fd > 2] + [payload]
+    # An interrupt must not meet a half-started worker: unblocked where the program's code begins.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        return _fork_exec(executable, arguments, fds, _environment())
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _interpreter_flags():
+    import subprocess
+
+    return subprocess._args_from_interpreter_flags()
+
+
+def _environment():
+    """None for the environment as it is; the guard is put back into it where the program took it out."""
+    library, chain = native["settings"]()
+    loaded = os.environb.get(b"LD_PRELOAD", b"").replace(b":", b" ").split()
+    name = os.path.basename(os.fsencode(library))
+    if any(os.path.basename(path) == name for path in loaded) and b"FORKGUARD_POLICY" in os.environb:
+        return None
+    environment = dict(os.environb)
+    if not any(os.path.basename(path) == name for path in loaded):
+        environment[b"LD_PRELOAD"] = b":".join([os.fsencode(library), *loaded])
+    environment.setdefault(b"FORKGUARD_POLICY", os.fsencode(chain))
+    return [key + b"=" + value for key, value in environment.items()]
+
+
+def _fork_exec(executable, arguments, fds, environment):
+    """As subprocess does it: vfork where it can, and a pipe that tells when executing failed."""
+    import _posixsubprocess
+
+    tells, told = os.pipe()
+    try:
+        version = sys.version_info[:2]
+        ids = {(3, 8): []}.get(version, [None, None, None, -1])
+        if version >= (3, 11):
+            ids = [-1, *ids]
+        last = [False] if version >= (3, 11) else []
+        if last:
+            import subprocess
+
+            last = [getattr(subprocess, "_USE_VFORK", True)]
+        pid = _posixsubprocess.fork_exec(
+            arguments, [executable], True, tuple(sorted({*fds, told})), None, environment,
+            -1, -1, -1, -1, -1, -1, tells, told, False, False, *ids, None, *last,
+        )  # fmt: skip
+        os.close(told)
+        told = -1
+        said = os.read(tells, 4096)
+    finally:
+        os.close(tells)
+        if told >= 0:
+            os.close(told)
+    if said:
+        os.waitpid(pid, 0)
+        raise Refused("%s could not be executed (%s)" % (os.fsdecode(executable), said.decode("ascii", "replace")))
+    return pid

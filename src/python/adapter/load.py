@@ -1,0 +1,34 @@
+"""Puts the adapter's modules together, in a package that no import statement of the program's can find by accident.
+
+Runs in the parent, from source, and in a fresh process, from the code objects that the parent carried over.
+"""
+import sys
+import types
+
+# A fresh process that starts one itself has objects of these classes.
+KEPT = {"rebuild"}
+
+
+def install(codes, native):
+    package = types.ModuleType("_forkguard")
+    package.__path__ = []
+    package.codes, package.native = codes, native
+    sys.modules["_forkguard"] = package
+    for name, code in codes.items():
+        if name == "load":
+            continue
+        module = sys.modules.get("_forkguard." + name)
+        if module is None or name not in KEPT:
+            module = types.ModuleType("_forkguard." + name)
+            sys.modules[module.__name__] = module
+            exec(code, module.__dict__)
+        setattr(package, name, module)
+    return package
+
+
+if "SOURCES" in globals():
+    codes = {
+        name: compile(source, "<forkguard: %s>" % name, "exec", dont_inherit=True)
+        for name, source in SOURCES.items()
+    }
+    on_fork = install(codes, NATIVE).recognise.on_fork

@@ -1,0 +1,290 @@
+"""What a worker can come to use: the names in its code, from its target on.
+
+The walk follows functions and classes of the program's own (`__main__` and the modules beside it), what they close
+over, their globals, and what the process object holds. It sees more than will be used, never less, but for names that
+are made at run time; code that asks for `globals()` or `eval` reaches every global of its module.
+"""
+import builtins
+import os
+import sys
+import types
+
+from _forkguard import values
+
+# Objects looked at for one start. A larger graph is data, which pickle meets anyway.
+MOST = 20000
+DYNAMIC = {"globals", "eval", "exec", "vars", "__import__"}
+SIMPLE = (int, float, complex, str, bytes, bool, type(None))
+CONTAINERS = (list, dict, set, tuple, frozenset)
+# Not the program's to change, or carried otherwise.
+UNTOUCHABLE = {"builtins", "os", "posix", "warnings", "signal", "_forkguard"}
+
+
+_library_roots = []
+_own = {}
+
+
+def _roots():
+    if not _library_roots:
+        import sysconfig
+
+        found = set(sysconfig.get_paths().get(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+        found.add(os.path.dirname(os.__file__))
+        _library_roots.extend(os.path.join(os.path.realpath(path), "") for path in found if path)
+    return _library_roots
+
+
+def is_own(name):
+    """Whether a module is the program's: neither Python's nor installed."""
+    if name == "__main__":
+        return True
+    if name not in _own:
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if not isinstance(file, str) or name.startswith("_forkguard") or name == "__mp_main__":
+            return False
+        path = os.path.realpath(file)
+        parts = path.split(os.sep)
+        library = "site-packages" in parts or "dist-packages" in parts or path.startswith(tuple(_roots()))
+        _own[name] = not library and os.path.isfile(path)
+    return _own[name]
+
+
+class Walk:
+    """`reached` says, for (module, path of names), where it is used; `library` holds what library modules have."""
+
+    def __init__(self):
+        self.reached = {}
+        self.library = {}
+        self.seen = {}
+        self.queue = []
+
+    def run(self, *roots):
+        for root in roots:
+            self.add(root, "the worker's arguments")
+        while self.queue and len(self.seen) < MOST:
+            value, where = self.queue.pop()
+            self.look(value, where)
+        return self
+
+    def add(self, value, where):
+        if type(value) in SIMPLE or id(value) in self.seen:
+            return
+        # Kept alive, so that no other object gets this id meanwhile.
+        self.seen[id(value)] = value
+        self.queue.append((value, where))
+
+    def look(self, value, where):
+        cls = type(value)
+        if cls is types.FunctionType:
+            self.function(value)
+        elif cls is types.MethodType:
+            self.add(value.__func__, where)
+            self.add(value.__self__, where)
+        elif cls in (dict, types.MappingProxyType):
+            for key, item in list(value.items()):
+                self.add(key, where)
+                self.add(item, where)
+        elif cls in CONTAINERS or cls.__name__ == "deque":
+            for item in list(value):
+                self.add(item, where)
+        elif issubclass(cls, type):
+            self.a_class(value)
+        elif cls in (staticmethod, classmethod):
+            self.add(value.__func__, where)
+        elif cls is property:
+            for part in (value.fget, value.fset, value.fdel):
+                self.add(part, where)
+        elif cls.__name__ == "partial" and cls.__module__ == "functools":
+            self.add((value.func, value.args, value.keywords), where)
+        elif cls is not types.ModuleType:
+            self.add(cls, where)
+            try:
+                state = object.__getattribute__(value, "__dict__")
+            except (AttributeError, TypeError):
+                state = None
+            if type(state) is dict:
+                self.add(state, where)
+
+    def a_class(self, cls):
+        if not is_own(cls.__module__):
+            return
+        for base in cls.__mro__:
+            if is_own(base.__module__):
+                self.reached.setdefault((base.__module__, base.__qualname__), "a class of the worker's")
+                for name, value in list(vars(base).items()):
+                    where = "%s.%s" % (base.__qualname__, name)
+                    self.reached.setdefault((base.__module__, where), "the class %s" % base.__qualname__)
+                    self.add(value, where)
+
+    def function(self, function):
+        for cell in function.__closure__ or ():
+            try:
+                self.add(cell.cell_contents, function.__qualname__)
+            except ValueError:
+                pass
+        self.add(function.__defaults__, function.__qualname__)
+        self.add(function.__kwdefaults__, function.__qualname__)
+        self.add(function.__dict__, function.__qualname__)
+        home = function.__globals__.get("__name__")
+        if function.__globals__ is vars(sys.modules["__main__"]):
+            home = "__main__"
+        if isinstance(home, str) and is_own(home):
+            self.code(function.__code__, function.__globals__, home)
+
+    def code(self, code, space, home):
+        names, strings = set(), set()
+        pending = [code]
+        while pending:
+            part = pending.pop()
+            names.update(part.co_names)
+            for constant in part.co_consts:
+                if isinstance(constant, types.CodeType):
+                    pending.append(constant)
+                elif type(constant) is str:
+                    strings.add(constant)
+        where = "%s (%s:%d)" % (code.co_name, os.path.basename(code.co_filename), code.co_firstlineno)
+        if any(name in names and name not in space for name in DYNAMIC):
+            names.update(space)
+        for name in names:
+            if name in space:
+                self.reached.setdefault((home, name), where)
+                value = space[name]
+                if type(value) is types.ModuleType:
+                    self.module(value, names | strings, where)
+                else:
+                    self.library_class(value if isinstance(value, type) else type(value), names | strings, where)
+                    self.add(value, where)
+            elif isinstance(sys.modules.get(name), types.ModuleType):
+                # An import inside the function.
+                self.module(sys.modules[name], names | strings, where)
+            elif name in vars(builtins) and self.may_be_set(builtins, name, vars(builtins)[name]):
+                self.reached.setdefault(("builtins", name), where)
+                self.library["builtins", name] = vars(builtins)[name]
+
+    def module(self, module, names, where):
+        name, space = module.__name__, vars(module)
+        own = is_own(name)
+        for attribute in names:
+            if attribute not in space or attribute.startswith("__"):
+                continue
+            value = space[attribute]
+            if type(value) is types.ModuleType:
+                if (name, attribute) not in self.reached:
+                    self.reached[name, attribute] = where
+                    self.module(value, names, where)
+            elif own:
+                self.reached.setdefault((name, attribute), where)
+                self.add(value, where)
+            elif isinstance(value, type):
+                self.library_class(value, names, where)
+            elif name == "sys" and type(value) in CONTAINERS:
+                # The interpreter's own; `sys.path` and the like cross otherwise.
+                continue
+            elif name.partition(".")[0] not in UNTOUCHABLE and self.may_be_set(module, attribute, value):
+                self.reached.setdefault((name, attribute), where)
+                self.library[name, attribute] = value
+
+    def library_class(self, cls, names, where):
+        """Attributes of a library's class that the code names."""
+        if is_own(cls.__module__) or not values.resolves(cls, cls.__module__, cls.__qualname__):
+            return
+        for attribute, value in list(vars(cls).items()):
+            if attribute not in names or attribute.startswith("__") or hasattr(type(value), "__set__"):
+                continue
+            if self.may_be_set(cls, attribute, value):
+                key = cls.__module__, "%s.%s" % (cls.__qualname__, attribute)
+                self.reached.setdefault(key, where)
+                self.library[key] = value
+
+    @staticmethod
+    def may_be_set(owner, attribute, value):
+        """Whether a library's variable may be other than importing the library makes it."""
+        if isinstance(value, (types.FunctionType, type)):
+            return is_own(value.__module__) if isinstance(value.__module__, str) else False
+        return type(value) in SIMPLE or type(value) in CONTAINERS or is_own(type(value).__module__)
+
+
+# ---- the program's own modules
+
+
+def own_values(walk):
+    """What the program's imported modules hold at this moment that importing them again may not make: pairs of
+    (module, path) and value."""
+    for name, module in list(sys.modules.items()):
+        if name == "__main__" or type(module) is not types.ModuleType or not is_own(name):
+            continue
+        for attribute, value in list(vars(module).items()):
+            if attribute.startswith("__") or type(value) is types.ModuleType:
+                continue
+            if isinstance(value, type):
+                if values.resolves(value, name, attribute):
+                    if value.__module__ == name:
+                        yield from class_values(name, value)
+                    continue
+                if value.__module__ != "__main__":
+                    continue
+            elif isinstance(value, (types.FunctionType, types.BuiltinFunctionType)):
+                owner = getattr(value, "__module__", None)
+                if owner != "__main__" and not (owner != name and _is_replaced(name, attribute, owner)):
+                    continue
+            yield (name, attribute), value
+    yield from walk.library.items()
+
+
+def _is_replaced(module, name, owner):
+    """Whether the module defines a function of this name, and one of another of the program's modules stands there."""
+    if not isinstance(owner, str) or not is_own(owner):
+        return False
+    code = _code_of(module)
+    return code is not None and any(
+        isinstance(constant, types.CodeType) and constant.co_name == name for constant in code.co_consts
+    )
+
+
+_codes = {}
+
+
+def _code_of(module):
+    if module not in _codes:
+        loader = getattr(getattr(sys.modules.get(module), "__spec__", None), "loader", None)
+        try:
+            _codes[module] = loader.get_code(module)
+        except Exception:
+            _codes[module] = None
+    return _codes[module]
+
+
+def class_values(module, cls):
+    enum = sys.modules.get("enum")
+    if enum is not None and issubclass(cls, enum.Enum):
+        return
+    for attribute, value in list(vars(cls).items()):
+        kind = type(value)
+        if attribute.startswith("__") or attribute.startswith("_abc_"):
+            continue
+        if kind is types.FunctionType:
+            if value.__module__ == module or not (isinstance(value.__module__, str) and is_own(value.__module__)):
+                continue
+        elif isinstance(value, type) or kind in (staticmethod, classmethod, property) or hasattr(kind, "__get__"):
+            continue
+        yield (module, "%s.%s" % (cls.__qualname__, attribute)), value
+
+
+def made_by_import(module, path):
+    """Whether importing the module makes this value, and no function of the module sets it later."""
+    if "." in path:
+        return False
+    code = _code_of(module)
+    if code is None or path not in code.co_names:
+        return False
+    import dis
+
+    pending = [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
+    while pending:
+        part = pending.pop()
+        pending += [constant for constant in part.co_consts if isinstance(constant, types.CodeType)]
+        if path in part.co_names:
+            for step in dis.get_instructions(part):
+                if step.opname == "STORE_GLOBAL" and step.argval == path:
+                    return False
+    return True

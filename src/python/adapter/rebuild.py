@@ -1,0 +1,197 @@
+"""What the fresh process makes of the values that cross by a way of ours. Pickles name these functions."""
+import importlib
+import marshal
+import sys
+import types
+
+
+def module(name):
+    return sys.modules["__main__"] if name == "__main__" else importlib.import_module(name)
+
+
+def made_module(name):
+    made = sys.modules[name] = types.ModuleType(name)
+    return made
+
+
+def set_class(entry):
+    cls, name, value = entry
+    setattr(cls, name, value)
+
+
+def attribute(module_name, path):
+    value = module(module_name)
+    for name in path.split("."):
+        value = getattr(value, name)
+    return value
+
+
+def cell():
+    return types.CellType()
+
+
+def fill_cell(made, contents):
+    if contents:
+        made.cell_contents = contents[0]
+
+
+def function(code, module_name, name, cells):
+    """Its globals are the module's own, so that what it sets there is seen."""
+    return types.FunctionType(marshal.loads(code), vars(module(module_name)), name, None, cells)
+
+
+def fill_function(made, state):
+    made.__defaults__, made.__kwdefaults__, attributes, made.__qualname__, made.__module__, made.__doc__ = state[:6]
+    if state[6]:
+        made.__annotations__ = state[6]
+    made.__dict__.update(attributes)
+
+
+def cached(function, parameters):
+    import functools
+
+    return functools.lru_cache(**parameters)(function)
+
+
+def fill_dict(made, attributes):
+    made.__dict__.update(attributes)
+
+
+def semaphore_lock(cls, fd, offset, kind, maximum):
+    """A lock of multiprocessing's. The guard's own sem_open maps the page that the name means."""
+    made = cls.__new__(cls)
+    made.__setstate__((0, kind, maximum, "/forkguard:%d:%d" % (fd, offset)))
+    made._is_fork_ctx = True
+    return made
+
+
+class Fd:
+    """Stands for an fd that is inherited under its number."""
+
+    def __init__(self, fd):
+        self.fd = fd
+
+    def detach(self):
+        return self.fd
+
+
+class OtherProcess:
+    """The Popen object of a process that only the parent can wait for."""
+
+    def __init__(self, pid, returncode, sentinel):
+        self.pid, self.returncode, self.sentinel = pid, returncode, sentinel
+
+    def poll(self, flag=None):
+        return self.returncode
+
+    def duplicate_for_child(self, fd):
+        return fd
+
+
+def shared_memory(cls, state, is_open):
+    import mmap
+
+    made = cls.__new__(cls)
+    vars(made).update(state)
+    if is_open:
+        made._mmap = mmap.mmap(made._fd, made._size)
+        made._buf = memoryview(made._mmap)
+    return made
+
+
+def local(values):
+    import threading
+
+    made = threading.local()
+    made.__dict__.update(values)
+    return made
+
+
+def context_variable(name, *value):
+    import contextvars
+
+    return contextvars.ContextVar(name, default=value[0]) if value else contextvars.ContextVar(name)
+
+
+def raw_file(fd, mode, name):
+    import io
+
+    made = io.FileIO(fd, mode)
+    made.name = name
+    return made
+
+
+def text_file(buffer, encoding, errors, line_buffering, mode):
+    import io
+
+    made = io.TextIOWrapper(buffer, encoding, errors, None, line_buffering)
+    made.mode = mode
+    return made
+
+
+def library(cls, name):
+    return cls(name)
+
+
+def library_functions(made, functions):
+    for name, (restype, argtypes, errcheck) in functions.items():
+        function = getattr(made, name)
+        function.restype = restype
+        if argtypes is not None:
+            function.argtypes = argtypes
+        if errcheck is not None:
+            function.errcheck = errcheck
+
+
+def array_view(cls, base, dtype, shape, strides, offset, writeable):
+    """An array over memory that another one has: both see what either writes."""
+    import numpy
+
+    made = numpy.ndarray(shape, dtype, base, offset, strides)
+    made.flags.writeable = writeable and made.flags.writeable
+    return made if cls is numpy.ndarray else made.view(cls)
+
+
+def tensor_storage(buffer):
+    """Over the carried pages, which are private: copy-on-write, as after a fork."""
+    import torch
+
+    view = memoryview(buffer)
+    flat = torch.frombuffer(view, dtype=torch.uint8) if view.nbytes else torch.empty(0, dtype=torch.uint8)
+    return flat.untyped_storage()
+
+
+def typed_storage(untyped, dtype):
+    import torch
+
+    return torch.storage.TypedStorage(wrap_storage=untyped, dtype=dtype, _internal=True)
+
+
+class NotCarried:
+    """Stands for a global that could not cross. Whatever is done with it says so: nothing goes wrong in silence."""
+
+    __slots__ = ("_NotCarried__text",)
+
+    def __init__(self, text):
+        object.__setattr__(self, "_NotCarried__text", text)
+
+    def __repr__(self):
+        return "<forkguard: %s>" % object.__getattribute__(self, "_NotCarried__text")
+
+    def __reduce_ex__(self, protocol):
+        return NotCarried, (object.__getattribute__(self, "_NotCarried__text"),)
+
+
+def _refuse(self, *arguments, **named):
+    raise RuntimeError(
+        "forkguard (policy exec): %s. Make it in the worker, or start the workers before CUDA is initialised"
+        % object.__getattribute__(self, "_NotCarried__text")
+    )
+
+
+for _name in (
+    "getattribute setattr delattr call enter exit aenter aexit bool len iter next contains getitem setitem delitem "
+    "eq ne lt le gt ge hash str int float index add radd sub mul truediv matmul mod await aiter anext"
+).split():
+    setattr(NotCarried, "__%s__" % _name, _refuse)
+del _name

@@ -1,0 +1,156 @@
+"""What a process has beside its globals: signal handlers, logging, warnings, and other settings of the interpreter.
+
+`taken` lists it in the parent, as (what, value); `put` restores one of them in the fresh process.
+"""
+import signal
+import sys
+
+# What `_logging` answers where the program configured nothing.
+UNCONFIGURED = (0, True, 30, {})
+
+
+def taken():
+    yield "recursion limit", sys.getrecursionlimit()
+    yield "switch interval", sys.getswitchinterval()
+    import gc
+
+    yield "garbage collection", (gc.isenabled(), gc.get_threshold())
+    yield "signal handlers", _handlers()
+    if "warnings" in sys.modules:
+        yield "warnings filters", list(sys.modules["warnings"].filters)
+    if "socket" in sys.modules and sys.modules["socket"].getdefaulttimeout() is not None:
+        yield "socket timeout", sys.modules["socket"].getdefaulttimeout()
+    if "locale" in sys.modules:
+        yield "locale", sys.modules["locale"].setlocale(sys.modules["locale"].LC_ALL)
+    if "decimal" in sys.modules:
+        yield "decimal context", sys.modules["decimal"].getcontext()
+    random = sys.modules.get("numpy.random")
+    if hasattr(random, "get_state"):
+        yield "numpy's random state", random.get_state()
+    torch = sys.modules.get("torch")
+    if hasattr(torch, "get_rng_state"):
+        yield "torch's random state", torch.get_rng_state()
+    if hasattr(torch, "get_default_dtype"):
+        yield "torch's settings", _torch(torch)
+    numpy = sys.modules.get("numpy")
+    if hasattr(numpy, "get_printoptions"):
+        yield "numpy's settings", (numpy.geterr(), numpy.get_printoptions())
+    for name in ("stdin", "stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is not getattr(sys, "__%s__" % name):
+            yield "sys." + name, stream
+    logging = _logging() if "logging" in sys.modules else UNCONFIGURED
+    if logging != UNCONFIGURED:
+        yield "logging", logging
+
+
+def _torch(torch):
+    return (
+        torch.get_default_dtype(),
+        torch.is_grad_enabled(),
+        torch.get_num_threads(),
+        torch.are_deterministic_algorithms_enabled() if hasattr(torch, "are_deterministic_algorithms_enabled") else None,
+    )
+
+
+def _put_torch(dtype, gradients, threads, deterministic):
+    torch = sys.modules["torch"]
+    torch.set_default_dtype(dtype)
+    torch.set_grad_enabled(gradients)
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
+    if deterministic is not None:
+        torch.use_deterministic_algorithms(deterministic)
+
+
+def _handlers():
+    found = {}
+    for number in signal.valid_signals():
+        if number not in (signal.SIGKILL, signal.SIGSTOP):
+            handler = signal.getsignal(number)
+            if handler is not None:
+                found[int(number)] = int(handler) if isinstance(handler, signal.Handlers) else handler
+    return found
+
+
+def _logging():
+    logging = sys.modules["logging"]
+    found = {}
+    loggers = dict(logging.root.manager.loggerDict)
+    for name, logger in [(None, logging.root), *loggers.items()]:
+        if isinstance(logger, logging.Logger):
+            plain = not (logger.handlers or logger.filters or logger.disabled) and logger.propagate
+            if not plain or logger.level != (logging.WARNING if name is None else logging.NOTSET):
+                found[name] = (logger.level, logger.handlers, logger.filters, logger.disabled, logger.propagate)
+    return logging.root.manager.disable, logging.raiseExceptions, logging.lastResort and logging.lastResort.level, found
+
+
+def put(what, value):
+    if what == "recursion limit":
+        sys.setrecursionlimit(value)
+    elif what == "switch interval":
+        sys.setswitchinterval(value)
+    elif what == "garbage collection":
+        import gc
+
+        gc.set_threshold(*value[1])
+        (gc.enable if value[0] else gc.disable)()
+    elif what == "signal handlers":
+        for number, handler in value.items():
+            if signal.getsignal(number) != handler:
+                signal.signal(number, handler)
+    elif what == "warnings filters":
+        import warnings
+
+        warnings.filters[:] = value
+        warnings._filters_mutated() if hasattr(warnings, "_filters_mutated") else warnings._filters_mutated_lock_held()
+    elif what == "socket timeout":
+        import socket
+
+        socket.setdefaulttimeout(value)
+    elif what == "locale":
+        import locale
+
+        if locale.setlocale(locale.LC_ALL) != value:
+            locale.setlocale(locale.LC_ALL, value)
+    elif what == "decimal context":
+        import decimal
+
+        decimal.setcontext(value)
+    elif what == "numpy's random state":
+        sys.modules["numpy.random"].set_state(value)
+    elif what == "torch's random state":
+        sys.modules["torch"].set_rng_state(value)
+    elif what == "torch's settings":
+        _put_torch(*value)
+    elif what == "numpy's settings":
+        sys.modules["numpy"].seterr(**value[0])
+        sys.modules["numpy"].set_printoptions(**value[1])
+    elif what.startswith("sys."):
+        setattr(sys, what[4:], value)
+    elif what == "logging":
+        _put_logging(value)
+
+
+# Not to be imported for the setting alone: put when, and if, the module is.
+LATER = {
+    "logging": "logging",
+    "numpy's random state": "numpy.random",
+    "numpy's settings": "numpy",
+    "torch's random state": "torch",
+    "torch's settings": "torch",
+}
+
+
+def _put_logging(value):
+    import logging
+
+    logging.root.manager.disable, logging.raiseExceptions = value[0], value[1]
+    if logging.lastResort is not None and value[2] is not None:
+        logging.lastResort.setLevel(value[2])
+    for name, (level, handlers, filters, disabled, propagate) in value[3].items():
+        logger = logging.getLogger(name)
+        logger.setLevel(level)
+        logger.handlers, logger.filters, logger.disabled, logger.propagate = handlers, filters, disabled, propagate
+        for handler in handlers:
+            logging._addHandlerRef(handler)

@@ -1,0 +1,389 @@
+"""Values that need care to be in a fresh process what they are after a fork.
+
+`reduce` answers what pickle's `__reduce__` would, or NotImplemented where the usual way is right. What cannot be
+the same there is refused, never changed in silence.
+"""
+import sys
+import types
+
+from _forkguard import native, rebuild
+from _forkguard.errors import Refused, kind
+
+
+def reduce(value, session):
+    cls = type(value)
+    if cls is types.FunctionType:
+        return _function(value, session)
+    known = _BY_TYPE.get(cls)
+    if known is not None:
+        return known(value, session)
+    if isinstance(value, type):
+        return NotImplemented
+    for matches, how in _BY_SHAPE:
+        if matches(value, cls, session):
+            return how(value, session)
+    return NotImplemented
+
+
+# ---- code
+
+
+def resolves(value, module_name, qualname):
+    """Whether importing that module gives this very object by that name."""
+    found = sys.modules.get(module_name)
+    for name in (qualname or "").split("."):
+        found = found.__dict__.get(name) if isinstance(found, (types.ModuleType, type)) else None
+    if isinstance(found, (staticmethod, classmethod)):
+        found = found.__func__
+    return found is value
+
+
+def _function(function, session):
+    owner = function.__module__
+    named = isinstance(owner, str) and resolves(function, owner, function.__qualname__)
+    if named and (owner != "__main__" or not session.by_value):
+        return NotImplemented
+    home = function.__globals__.get("__name__")
+    home = "__main__" if function.__globals__ is session.main.__dict__ else home
+    module = sys.modules.get(home) if isinstance(home, str) else None
+    if module is None or vars(module) is not function.__globals__:
+        if session.by_value:
+            return NotImplemented
+        raise Refused("the function %s belongs to no module" % function.__qualname__)
+    import marshal
+
+    try:
+        annotations = dict(function.__annotations__)
+    except Exception:
+        annotations = {}
+    state = (
+        function.__defaults__,
+        function.__kwdefaults__,
+        dict(function.__dict__),
+        function.__qualname__,
+        function.__module__,
+        function.__doc__,
+        annotations,
+    )
+    code = marshal.dumps(function.__code__)
+    made = (code, home, function.__name__, function.__closure__)
+    return rebuild.function, made, state, None, None, rebuild.fill_function
+
+
+def _cell(cell, session):
+    try:
+        contents = (cell.cell_contents,)
+    except ValueError:
+        contents = ()
+    return rebuild.cell, (), contents, None, None, rebuild.fill_cell
+
+
+def _module(module, session):
+    name = module.__name__
+    if sys.modules.get(name) is not module:
+        return NotImplemented
+    if name != "__main__" and getattr(module, "__spec__", None) is None and not hasattr(module, "__file__"):
+        # Put there by the program: no import would find it.
+        state = {key: value for key, value in vars(module).items() if key not in ("__builtins__", "__loader__")}
+        return rebuild.made_module, (name,), state, None, None, rebuild.fill_dict
+    return rebuild.module, (name,)
+
+
+def _cached(function, session):
+    """What it remembers is only a saving."""
+    if not session.by_value or function.__module__ != "__main__":
+        return NotImplemented
+    parameters = getattr(function, "cache_parameters", None)
+    parameters = parameters() if parameters else {"maxsize": function.cache_info().maxsize, "typed": False}
+    return rebuild.cached, (function.__wrapped__, parameters), dict(function.__dict__), None, None, rebuild.fill_dict
+
+
+# ---- threads
+
+
+def _lock(lock, session):
+    if lock.locked():
+        raise Refused("a threading.Lock that is held at the moment")
+    return type(lock), ()
+
+
+def _rlock(lock, session):
+    import threading
+
+    if lock._is_owned() or not lock.acquire(False):
+        raise Refused("a threading.RLock that is held at the moment")
+    lock.release()
+    return threading.RLock, ()
+
+
+def _thread_lock(lock, session):
+    import threading
+
+    answer = _lock(lock, session)
+    return (threading.Lock,) + answer[1:]
+
+
+def _local(value, session):
+    return rebuild.local, (dict(value.__dict__),)
+
+
+def _context_variable(variable, session):
+    missing = object()
+    value = variable.get(missing)
+    if value is missing:
+        try:
+            value = variable.get()
+        except LookupError:
+            return rebuild.context_variable, (variable.name,)
+    return rebuild.context_variable, (variable.name, value)
+
+
+# ---- files: the fd keeps its number and shares its offset, as after a fork
+
+
+def _standard(stream):
+    for name in ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__"):
+        if getattr(sys, name, None) is stream and getattr(sys, "__%s__" % name.strip("_"), None) is stream:
+            return rebuild.attribute, ("sys", "__%s__" % name.strip("_"))
+    return None
+
+
+def _settled(stream):
+    """Nothing of the file may wait in this process's buffers."""
+    if stream.closed:
+        raise Refused("a file that is closed")
+    if stream.writable():
+        stream.flush()
+    if stream.readable():
+        raw = stream.buffer.raw if hasattr(stream, "buffer") else stream.raw
+        try:
+            ahead = raw.tell() != stream.tell()
+        except OSError:
+            raise Refused("a file of which more may have been read than was used") from None
+        if ahead:
+            raise Refused("a file of which more was read than was used")
+
+
+def _text_file(stream, session):
+    standard = _standard(stream)
+    if standard:
+        return standard
+    _settled(stream)
+    if stream.readable():
+        session.suspect("text file %r: its `newline` argument is taken to be the default" % (stream.name,))
+    mode = getattr(stream, "mode", "r")
+    return rebuild.text_file, (stream.buffer, stream.encoding, stream.errors, stream.line_buffering, mode)
+
+
+def _buffered_file(stream, session):
+    for name in ("stdin", "stdout", "stderr"):
+        original = getattr(sys, "__%s__" % name, None)
+        if getattr(original, "buffer", None) is stream:
+            return rebuild.attribute, ("sys", "__%s__.buffer" % name)
+    _settled(stream)
+    return type(stream), (stream.raw,)
+
+
+def _raw_file(stream, session):
+    if stream.closed:
+        raise Refused("a file that is closed")
+    return rebuild.raw_file, (stream.fileno(), stream.mode, stream.name)
+
+
+# ---- multiprocessing
+
+
+def _is_semaphore_lock(value, cls, session):
+    return hasattr(cls, "__setstate__") and hasattr(getattr(value, "_semlock", None), "handle")
+
+
+def _semaphore_lock(value, session):
+    lock = value._semlock
+    place = native["semaphore"](lock.handle)
+    if place is None:
+        raise Refused("a %s whose semaphore was made where the guard did not see it" % kind(value))
+    fd, offset = place
+    session.fds.add(fd)
+    return rebuild.semaphore_lock, (type(value), fd, offset, lock.kind, lock.maxvalue)
+
+
+def _is_popen(value, cls, session):
+    return cls.__name__ == "Popen" and cls.__module__.startswith(session.package + ".popen_")
+
+
+def _popen(value, session):
+    return rebuild.OtherProcess, (value.pid, value.returncode, getattr(value, "sentinel", None))
+
+
+def _is_context(value, cls, session):
+    return isinstance(value, session.contexts.BaseContext)
+
+
+def _context(value, session):
+    module = session.contexts
+    if value is module._default_context:
+        return rebuild.attribute, (module.__name__, "_default_context")
+    for name, context in module._concrete_contexts.items():
+        if context is value:
+            return module._default_context.get_context, (name,)
+    return NotImplemented
+
+
+def _is_shared_memory(value, cls, session):
+    shared = sys.modules.get(session.package + ".shared_memory")
+    return shared is not None and isinstance(value, shared.SharedMemory)
+
+
+def _shared_memory(value, session):
+    """By its fd, which is inherited: the name may be gone."""
+    state = {name: part for name, part in vars(value).items() if name not in ("_mmap", "_buf")}
+    return rebuild.shared_memory, (type(value), state, value._mmap is not None)
+
+
+# ---- C libraries
+
+
+def _is_library(value, cls, session):
+    ctypes = sys.modules.get("ctypes")
+    return ctypes is not None and isinstance(value, ctypes.CDLL)
+
+
+def _library(value, session):
+    functions = {}
+    plain = type(value)
+    for name, function in value.__dict__.items():
+        if name.startswith("_") or not isinstance(function, value._FuncPtr):
+            continue
+        functions[name] = (function.restype, function.argtypes, getattr(function, "errcheck", None) or None)
+    for name in value.__dict__:
+        if name not in ("_name", "_FuncPtr", "_handle") and name not in functions:
+            raise Refused("a ctypes library with an attribute of the program's, %s" % name)
+    return rebuild.library, (plain, value._name), functions, None, None, rebuild.library_functions
+
+
+# ---- arrays
+
+
+def _is_array(value, cls, session):
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and hasattr(numpy, "ndarray") and isinstance(value, numpy.ndarray)
+
+
+def _array(value, session):
+    """A view stays a view of what it is a view of, in the same memory."""
+    numpy = sys.modules["numpy"]
+    base = value.base
+    while isinstance(base, numpy.ndarray) and base.base is not None:
+        base = base.base
+    if base is None or isinstance(base, bytes):
+        return NotImplemented
+    if isinstance(base, memoryview):
+        base = base.obj
+    shared = type(base).__module__ + "." + type(base).__name__
+    if isinstance(base, numpy.ndarray):
+        if value.dtype.hasobject or not base.flags.c_contiguous:
+            return NotImplemented if value.size == base.size else _no_array(value, "an array that is not contiguous")
+    elif not _is_ctypes_data(base):
+        return _no_array(value, "a " + shared)
+    start = numpy.frombuffer(base, numpy.uint8) if not isinstance(base, numpy.ndarray) else base
+    offset = value.__array_interface__["data"][0] - start.__array_interface__["data"][0]
+    cls = type(value)
+    if cls is not numpy.ndarray and getattr(value, "__dict__", None):
+        return NotImplemented
+    return rebuild.array_view, (
+        cls, base, value.dtype, value.shape, value.strides, offset, bool(value.flags.writeable),
+    )  # fmt: skip
+
+
+def _is_ctypes_data(value):
+    ctypes = sys.modules.get("ctypes")
+    return ctypes is not None and isinstance(value, (ctypes.Array, ctypes.Structure, ctypes._SimpleCData))
+
+
+def _no_array(value, what):
+    raise Refused("a numpy array over the memory of %s" % what)
+
+
+def _is_tensor(value, cls, session):
+    torch = sys.modules.get("torch")
+    return torch is not None and hasattr(torch, "Tensor") and isinstance(value, torch.Tensor)
+
+
+def _tensor(value, session):
+    torch = sys.modules["torch"]
+    if value.device.type == "cpu" and value.layout is torch.strided and not value.is_shared():
+        # Not multiprocessing's own way, which would make the program's tensor a shared one.
+        return value.__reduce_ex__(5)
+    if value.is_cuda:
+        raise Refused("a CUDA tensor, which this version does not carry")
+    return NotImplemented
+
+
+def _is_storage(value, cls, session):
+    torch = sys.modules.get("torch")
+    untyped = getattr(torch, "UntypedStorage", None)
+    return untyped is not None and isinstance(value, untyped)
+
+
+def _storage(value, session):
+    import pickle
+
+    torch = sys.modules["torch"]
+    if value.device.type != "cpu" or value.is_shared():
+        return NotImplemented
+    if value.nbytes() == 0:
+        return rebuild.tensor_storage, (b"",)
+    flat = torch.empty(0, dtype=torch.uint8).set_(value).numpy()
+    return rebuild.tensor_storage, (pickle.PickleBuffer(flat),)
+
+
+def _is_typed_storage(value, cls, session):
+    torch = sys.modules.get("torch")
+    typed = getattr(getattr(torch, "storage", None), "TypedStorage", None)
+    return typed is not None and isinstance(value, typed)
+
+
+def _typed_storage(value, session):
+    untyped = getattr(value, "_untyped_storage", None)
+    if untyped is None or untyped.device.type != "cpu" or untyped.is_shared():
+        return NotImplemented
+    # One storage has many wrappers; what is shared must stay shared.
+    untyped = session.storages.setdefault(untyped.data_ptr(), untyped)
+    return rebuild.typed_storage, (untyped, value.dtype)
+
+
+def _types():
+    import _io
+    import _thread
+    import contextvars
+    import functools
+
+    return {
+        functools._lru_cache_wrapper: _cached,
+        types.CellType: _cell,
+        types.ModuleType: _module,
+        _thread.LockType: _thread_lock,
+        _thread.RLock: _rlock,
+        _thread._local: _local,
+        contextvars.ContextVar: _context_variable,
+        _io.TextIOWrapper: _text_file,
+        _io.BufferedReader: _buffered_file,
+        _io.BufferedWriter: _buffered_file,
+        _io.BufferedRandom: _buffered_file,
+        _io.FileIO: _raw_file,
+        rebuild.NotCarried: rebuild.NotCarried.__reduce_ex__,
+    }
+
+
+_BY_TYPE = _types()
+_BY_SHAPE = (
+    (_is_semaphore_lock, _semaphore_lock),
+    (_is_popen, _popen),
+    (_is_context, _context),
+    (_is_shared_memory, _shared_memory),
+    (_is_library, _library),
+    (_is_array, _array),
+    (_is_tensor, _tensor),
+    (_is_storage, _storage),
+    (_is_typed_storage, _typed_storage),
+)
