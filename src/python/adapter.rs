@@ -29,7 +29,7 @@ macro_rules! source {
 }
 
 /// In the order in which they build on one another.
-const SOURCES: [(&str, &str); 10] = source!(
+const SOURCES: [(&str, &str); 12] = source!(
     "load",
     "errors",
     "rebuild",
@@ -37,6 +37,8 @@ const SOURCES: [(&str, &str); 10] = source!(
     "pickling",
     "reach",
     "state",
+    "payload",
+    "start",
     "launch",
     "child",
     "recognise"

@@ -1,23 +1,15 @@
-"""Starts the fresh process: gathers what it needs, writes it into sealed memory, executes the interpreter."""
-import marshal
+"""Makes a worker's fresh process: gathers what it needs, and has it written (`payload`) and started (`start`)."""
 import os
 import pickle
 import signal
-import struct
 import sys
 
 import _forkguard
-from _forkguard import native, pickling, reach, rebuild, state
+from _forkguard import payload, pickling, reach, rebuild, start, state
 from _forkguard.errors import Refused, kind, reason
 
-PAGE = 4096
 # In `__main__`, but the interpreter's.
 NOT_GLOBALS = {"__builtins__", "__loader__", "__spec__", "__cached__", "__annotations__"}
-# What the fresh interpreter runs: it reads the rest from memory.
-BOOT = (
-    "import marshal as m,os;f=%d;n,=__import__('struct').unpack('<Q',os.pread(f,8,0));h=m.loads(os.pread(f,n,8));"
-    "s={'__name__':'_forkguard'};exec(h['load'],s);s['install'](h['codes'],{}).child.run(f,h)"
-)
 # The modules of the adapter that the fresh process runs.
 CHILD = ("errors", "rebuild", "state", "child")
 # Values that failed to cross once, and will again: (module, path) to (id, type, why).
@@ -28,7 +20,7 @@ def launch(package, process, child_r, child_w, not_passed, in_fork, runs_exit):
     """Answers the pid. `Refused`, or any ordinary exception, where it cannot be done."""
     if not hasattr(os, "memfd_create"):
         raise Refused("this Python was built without os.memfd_create")
-    executable = _executable(package)
+    executable = start.executable_of(package)
     cloud = pickling.cloudpickle(in_fork)
     if cloud is None:
         if in_fork and pickling.is_installed():
@@ -60,26 +52,11 @@ def launch(package, process, child_r, child_w, not_passed, in_fork, runs_exit):
         "parent": os.getpid(),
         "spec": getattr(getattr(session.main, "__spec__", None), "name", None),
     }
-    fd, size = _write(session, header, not_passed)
+    fd, size = payload.write(session, header, not_passed)
     try:
-        return _spawn(executable, fd, header), size, cloud is not None, session.suspicious
+        return start.execute(executable, fd, header), size, cloud is not None, session.suspicious
     finally:
         os.close(fd)
-
-
-def _executable(package):
-    util = sys.modules.get(package + ".spawn")
-    named = util.get_executable() if util is not None else sys.executable
-    if not named:
-        raise Refused("the interpreter does not know its own program (sys.executable is empty)")
-    named = os.fsencode(named)
-    try:
-        same = os.path.samestat(os.stat(named), os.stat("/proc/self/exe"))
-    except OSError as error:
-        raise Refused("the interpreter's program cannot be found: %s" % error) from None
-    if not same:
-        raise Refused("this interpreter is part of another program, %s is not it" % os.fsdecode(named))
-    return named
 
 
 def _check_main_guard():
@@ -213,154 +190,21 @@ def _attempt(session, items, lost):
     for what, key, value in items:
         if key in lost:
             continue
-        start, first = session.out.tell(), len(session.buffers)
+        begin, first = session.out.tell(), len(session.buffers)
         try:
             session.pickler.dump(value)
         except Exception as error:
             return key, value, error
-        sections.append((what, key, start, session.out.tell(), first))
-    start, first = session.out.tell(), len(session.buffers)
+        sections.append((what, key, begin, session.out.tell(), first))
+    begin, first = session.out.tell(), len(session.buffers)
     try:
         session.pickler.dump(session.after_fork)
     except Exception as error:
         return None, None, error
-    sections.append(("after fork", None, start, session.out.tell(), first))
+    sections.append(("after fork", None, begin, session.out.tell(), first))
     return sections
 
 
 def _tracker_fd(package):
     tracker = getattr(sys.modules.get(package + ".resource_tracker"), "_resource_tracker", None)
     return getattr(tracker, "_fd", None)
-
-
-def _write(session, header, not_passed):
-    """All of it in one memfd, sealed: the header, the pickle, and the large buffers on pages of their own."""
-    body = session.out.getbuffer()
-    raws = [buffer.raw() for buffer in session.buffers]
-    places, at = [], _pages(len(body))
-    for raw in raws:
-        places.append((at, raw.nbytes))
-        at += _pages(raw.nbytes)
-    header["buffers"], header["body"], header["fds"] = places, len(body), []
-    fd = os.memfd_create("forkguard-payload", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    try:
-        inherited = _inherited(session, not_passed)
-        header["fds"] = inherited
-        packed = marshal.dumps(header)
-        # The number of the first page is not in the header: it follows from the header's length.
-        base = _pages(len(packed) + 8)
-        os.ftruncate(fd, base + at)
-        _put(fd, struct.pack("<Q", len(packed)) + packed, 0)
-        _put(fd, body, base)
-        for raw, (place, _) in zip(raws, places):
-            _put(fd, raw, base + place)
-        _seal(fd)
-    except BaseException:
-        os.close(fd)
-        raise
-    return fd, base + at
-
-
-def _pages(size):
-    return (size + PAGE - 1) // PAGE * PAGE
-
-
-def _put(fd, data, at):
-    left = memoryview(data).cast("B")
-    while len(left):
-        done = os.pwrite(fd, left, at)
-        left, at = left[done:], at + done
-
-
-def _seal(fd):
-    try:
-        import fcntl
-    except ImportError:
-        return
-    # SEAL, SHRINK, GROW, WRITE: <linux/fcntl.h>; Python has the names from 3.8 on, where it was built with them.
-    fcntl.fcntl(fd, getattr(fcntl, "F_ADD_SEALS", 1033), 0xF)
-
-
-def _inherited(session, not_passed):
-    """Every fd crosses under its number, as it does in a fork: (fd, whether it closes on exec there). Not the
-    driver's, not the parent's ends of this worker's pipes, not pages of semaphores that it does not use."""
-    found = []
-    for name in os.listdir("/proc/self/fd"):
-        fd = int(name)
-        if fd in not_passed:
-            continue
-        try:
-            target = os.readlink("/proc/self/fd/" + name)
-            closes = not os.get_inheritable(fd)
-        except OSError:
-            continue
-        if target.startswith(("/dev/nvidia", "/proc/driver/nvidia")):
-            continue
-        if native["is_semaphore_fd"](fd) and fd not in session.fds:
-            continue
-        found.append((fd, closes))
-    return found
-
-
-def _spawn(executable, payload, header):
-    arguments = [executable, *map(os.fsencode, _interpreter_flags()), b"-c", (BOOT % payload).encode()]
-    arguments.append(b"--multiprocessing-fork")
-    fds = [fd for fd, _ in header["fds"] if fd > 2] + [payload]
-    # An interrupt must not meet a half-started worker: unblocked where the program's code begins.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        return _fork_exec(executable, arguments, fds, _environment())
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _interpreter_flags():
-    import subprocess
-
-    return subprocess._args_from_interpreter_flags()
-
-
-def _environment():
-    """None for the environment as it is; the guard is put back into it where the program took it out."""
-    library, chain = native["settings"]()
-    loaded = os.environb.get(b"LD_PRELOAD", b"").replace(b":", b" ").split()
-    name = os.path.basename(os.fsencode(library))
-    if any(os.path.basename(path) == name for path in loaded) and b"FORKGUARD_POLICY" in os.environb:
-        return None
-    environment = dict(os.environb)
-    if not any(os.path.basename(path) == name for path in loaded):
-        environment[b"LD_PRELOAD"] = b":".join([os.fsencode(library), *loaded])
-    environment.setdefault(b"FORKGUARD_POLICY", os.fsencode(chain))
-    return [key + b"=" + value for key, value in environment.items()]
-
-
-def _fork_exec(executable, arguments, fds, environment):
-    """As subprocess does it: vfork where it can, and a pipe that tells when executing failed."""
-    import _posixsubprocess
-
-    tells, told = os.pipe()
-    try:
-        version = sys.version_info[:2]
-        ids = {(3, 8): []}.get(version, [None, None, None, -1])
-        if version >= (3, 11):
-            ids = [-1, *ids]
-        last = [False] if version >= (3, 11) else []
-        if last:
-            import subprocess
-
-            last = [getattr(subprocess, "_USE_VFORK", True)]
-        pid = _posixsubprocess.fork_exec(
-            arguments, [executable], True, tuple(sorted({*fds, told})), None, environment,
-            -1, -1, -1, -1, -1, -1, tells, told, False, False, *ids, None, *last,
-        )  # fmt: skip
-        os.close(told)
-        told = -1
-        said = os.read(tells, 4096)
-    finally:
-        os.close(tells)
-        if told >= 0:
-            os.close(told)
-    if said:
-        os.waitpid(pid, 0)
-        raise Refused("%s could not be executed (%s)" % (os.fsdecode(executable), said.decode("ascii", "replace")))
-    return pid

@@ -4,7 +4,6 @@ Also those of packages with its shape (`multiprocess`, billiard): a frame `_laun
 """
 import os
 import signal
-import sys
 import time
 
 from _forkguard import launch, native
