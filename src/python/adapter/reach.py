@@ -22,6 +22,8 @@ UNTOUCHABLE = {"builtins", "os", "posix", "warnings", "signal", "_forkguard"}
 
 _library_roots = []
 _own = {}
+# Folders of `sys.path`, and whether packages were installed there.
+_installations = {}
 
 
 def _roots():
@@ -32,6 +34,24 @@ def _roots():
         found.add(os.path.dirname(os.__file__))
         _library_roots.extend(os.path.join(os.path.realpath(path), "") for path in found if path)
     return _library_roots
+
+
+def _is_installed(path):
+    """Whether a package manager put the file there: the folder on `sys.path` that it lies under has the manager's
+    records (`pip install --target`, a zipped or a conda-like layout has no `site-packages` in its path)."""
+    for entry in sys.path:
+        if not entry:
+            continue
+        root = os.path.join(os.path.realpath(entry), "")
+        if path.startswith(root):
+            if root not in _installations:
+                try:
+                    _installations[root] = any(name.endswith(".dist-info") for name in os.listdir(root))
+                except OSError:
+                    _installations[root] = False
+            if _installations[root]:
+                return True
+    return False
 
 
 def is_own(name):
@@ -45,7 +65,7 @@ def is_own(name):
         path = os.path.realpath(file)
         parts = path.split(os.sep)
         library = "site-packages" in parts or "dist-packages" in parts or path.startswith(tuple(_roots()))
-        _own[name] = not library and os.path.isfile(path)
+        _own[name] = not library and os.path.isfile(path) and not _is_installed(path)
     return _own[name]
 
 
