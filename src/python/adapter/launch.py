@@ -174,7 +174,6 @@ def _pickled(session, walk, process):
                 why = reason(error)
             lost[key] = why
             _known[key] = (id(value), type(value), why)
-            session.restart()
     finally:
         session.contexts.set_spawning_popen(previous)
     for key in [key for key in lost if key[0] != "__main__"]:
@@ -186,23 +185,30 @@ def _pickled(session, walk, process):
 
 
 def _attempt(session, items, lost):
-    sections = []
+    sections, pickler = [], session.pickler()
     for what, key, value in items:
         if key in lost:
             continue
         begin, first = session.out.tell(), len(session.buffers)
         try:
-            session.pickler.dump(value)
+            pickler.dump(value)
         except Exception as error:
-            return key, value, error
+            return key, value, _alone(error)
         sections.append((what, key, begin, session.out.tell(), first))
     begin, first = session.out.tell(), len(session.buffers)
     try:
-        session.pickler.dump(session.after_fork)
+        pickler.dump(session.after_fork)
     except Exception as error:
-        return None, None, error
+        return None, None, _alone(error)
     sections.append(("after fork", None, begin, session.out.tell(), first))
     return sections
+
+
+def _alone(error):
+    """An exception without the frames it came through: one kept in a frame keeps itself, and all the program's
+    objects in the frames below it, until the next garbage collection."""
+    error.__context__ = error.__cause__ = None
+    return error.with_traceback(None)
 
 
 def _tracker_fd(package):

@@ -63,15 +63,15 @@ class Session:
         for (_, known, function), value in sorted(_after_forkers(package), key=lambda entry: entry[0][0]):
             self.registered.setdefault(known, []).append((value, function))
         self.suspicious = []
-        self.restart()
 
-    def restart(self):
-        """A pickle that broke off leaves memories of what was not written."""
+    def pickler(self):
+        """A new one for each attempt: a pickle that broke off leaves memories of what was not written. It is not kept
+        here: it holds the session, and the two would hold all the program's objects until a garbage collection."""
         self.storages = {}
         self.after_fork = []
         self.buffers = []
         self.out = io.BytesIO()
-        self.pickler = _class_for(self.cloud)(self)
+        return _class_for(self.cloud)(self)
 
     def suspect(self, text):
         if text not in self.suspicious:
