@@ -1,14 +1,19 @@
 """Every case, in one table: what is run, what it needs, and what must be seen.
 
 A `violation` must be reported under `abort` and `warn` with the right file:line in all three
-places; a `silent` case must be indistinguishable from the bare run under every policy. `bare`
-holds what the program prints without the guard: a case whose program does not fail (or work) as
-described proves nothing, so this is checked too.
+places; a `silent` case must be indistinguishable from the bare run under every policy; a `served`
+case must work, because each of its workers has become a fresh process. `bare` holds what the
+program prints without the guard: a case whose program does not fail (or work) as described proves
+nothing, so this is checked too. The served cases are in `served_cases`.
 """
 
 from dataclasses import dataclass, field
 
 POLICIES = ("abort", "warn", "off")
+# Ways to run a program beyond the policies of the same name: what each puts into the environment.
+WAYS = {
+    "exec": {"FORKGUARD_POLICY": "exec,abort", "FORKGUARD_TEMPLATE": "0"},
+}
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,13 @@ class Case:
     # More than one where today's ending is a matter of luck: any of them is an equal then.
     bare_runs: int = 1
     timeout: int = 90
+    # Of a served case: what it prints when it works, how many forks become fresh processes (None:
+    # any number), and whether those initialise CUDA (None: as they like).
+    works: tuple = ()
+    rewritten: int | None = None
+    initialise: bool | None = True
+    # The workers say themselves, in a line each, that they are fresh (programs/fresh.py).
+    telling: bool = False
 
 
 def violation(name, program, args=(), **more):
@@ -49,6 +61,11 @@ def violation(name, program, args=(), **more):
 
 def silent(name, program, args=(), **more):
     return Case(name, "silent", program, args, **more)
+
+
+def served(name, program, args=(), needs=(), **more):
+    needs = (*needs, "cloudpickle")
+    return Case(name, "served", program, args, **{"policies": tuple(WAYS), "needs": needs, **more})
 
 
 TORCH, CUPY, NUMBA, JAX = ("torch",), ("cupy",), ("numba",), ("jax",)
@@ -149,4 +166,4 @@ USERS = [
               bare=(REFUSED,)),
 ]
 
-CASES = [*WHAT_USERS_SEE, *ROADS, *RIGHT_PROGRAMS, *USERS]
+GUARD_CASES = [*WHAT_USERS_SEE, *ROADS, *RIGHT_PROGRAMS, *USERS]

@@ -14,11 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from check import selftest, table
-from check.cases import CASES
+from check.cases import GUARD_CASES
 from check.judge import PLACES, judge, judge_bare
+from check.judge_served import starts_told
 from check.machine import PROGRAMS, Machine
 from check.run import BARE, Outcome, clean_environment, command_for, run
+from check.served_cases import SERVED_CASES
 
+CASES = [*GUARD_CASES, *SERVED_CASES]
 DEFAULT_LIB = Path(__file__).resolve().parents[3] / "target/release/libforkguard.so"
 # XLA starts a thread a core and takes its time: more of them at once only slow each other down.
 JAX_AT_ONCE = 4
@@ -181,6 +184,8 @@ def _row(case, policy, result, note, seen):
 def _expectation(case, policy):
     if policy == BARE:
         return "hangs, as today" if case.hangs else "as today"
+    if case.expect == "served":
+        return "works in fresh processes" if case.rewritten else "works"
     if case.expect == "silent" or policy == "off":
         return "same as bare"
     if policy == "warn":
@@ -190,6 +195,8 @@ def _expectation(case, policy):
 
 
 def _good_note(case, policy, seen):
+    if policy != BARE and case.expect == "served":
+        return starts_told(seen)
     if case.hangs and seen.delay is not None:
         return f"report after {seen.delay:.2f} s"
     for event in seen.events:

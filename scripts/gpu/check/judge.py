@@ -9,6 +9,8 @@ import re
 import subprocess
 from collections import Counter
 
+from check.judge_served import judge_served
+
 PLACES = {"initialised": "INIT", "forked": "FORK", "used": "USE"}
 SECTIONS = {"initialised": 1, "forked": 2, "used": 3}
 EVENT_KEYS = ("time", "pid", "ppid", "exe", "argv0", "policy", "function", "library", "advice")
@@ -39,6 +41,8 @@ def judge_bare(case, bare):
 
 def judge(case, policy, seen, bare, sources, binary):
     """One guarded run. `sources` gives the file that holds each place's mark."""
+    if case.expect == "served":
+        return judge_served(case, seen)
     if case.expect == "silent" or policy == "off":
         return _silent(policy, seen, bare)
     problems = _events_are_sound(seen, policy)

@@ -58,6 +58,10 @@ assert "h264_cuvid" in av.codecs_available, "this PyAV was built without h264_cu
 av.CodecContext.create("h264_cuvid", "r").open()
 print(av.__version__)
 """,
+    "cloudpickle": """
+import cloudpickle
+print(cloudpickle.__version__)
+""",
     "litserve": """
 import importlib.metadata, litserve
 print(importlib.metadata.version("litserve"))

@@ -13,6 +13,8 @@ import threading
 import time
 from dataclasses import dataclass, field
 
+from check.cases import WAYS
+
 BARE = "bare"
 OPERATION = "operation starts"
 
@@ -72,7 +74,7 @@ def run(command, case, policy, env, lib, folder, limit):
     events = folder / "events.jsonl"
     env = {**env, **case.env, "TMPDIR": str(folder)}
     if policy != BARE:
-        env["FORKGUARD_POLICY"] = policy
+        env.update(WAYS.get(policy, {"FORKGUARD_POLICY": policy}))
         env["FORKGUARD_REPORT"] = str(events)
         env.update(case.guard)
         if lib:

@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from check.cases import silent, violation
+from check.cases import served, silent, violation
 
 PROGRAMS = Path(__file__).resolve().parent / "selftest_programs"
 
@@ -46,6 +46,17 @@ HANGS = [
     ("late", "warn", "s after the operation started"),
     ("never", "warn", "no report after the operation started"),
 ]
+SERVED = [
+    ("good", "exec", None),
+    ("other-result", "exec", "its output does not show"),
+    ("fork", "exec", "a worker is not fresh: worker: a fork"),
+    ("mute", "exec", "1 workers spoke, expected 2"),
+    ("one-start", "exec", "1 forks became fresh processes, expected 2"),
+    ("refused", "exec", "refused: a generator cannot cross"),
+    ("violation", "exec", "a violation was reported"),
+    ("inherits", "exec", "1 of 2 fresh processes initialised CUDA themselves"),
+    ("speaks", "exec", "stderr says: forkguard: hello"),
+]
 
 
 class _Bench:
@@ -60,11 +71,14 @@ def main(work):
     from check.run import clean_environment
 
     cases = []
-    for kind, plan in (("violation", VIOLATIONS), ("silent", SILENTS), ("hang", HANGS)):
+    plans = (("violation", VIOLATIONS), ("silent", SILENTS), ("hang", HANGS), ("served", SERVED))
+    for kind, plan in plans:
         for behaviour, policy, word in plan:
-            make = silent if kind == "silent" else violation
+            make = {"silent": silent, "served": served}.get(kind, violation)
             case = make(f"{kind}.{behaviour}.{policy}", "pretend.py", (kind, behaviour), timeout=20)
-            if kind != "silent":
+            if kind == "served":
+                case = replace(case, needs=(), works=("^answer: 4$",), rewritten=2, telling=True)
+            elif kind != "silent":
                 case = replace(case, bare=("^child",), function="^cuPretend$", advice="spawn")
             cases.append((replace(case, policies=(policy,), hangs=kind == "hang"), policy, word))
     stuck = silent("stuck", "pretend.py", ("stuck", ""), timeout=1, policies=("warn",))

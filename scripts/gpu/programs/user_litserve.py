@@ -2,7 +2,8 @@
 manager are forked from the main process, and only the worker uses CUDA.
 
 `clean` and `asked` (the script asks `is_available()` first) are both right: no forked process
-touches the GPU. A client of its own process asks once and stops the server.
+touches the GPU. `tensor`: asked, and the worker's answer is a CUDA tensor, which the forked HTTP
+server takes from LitServe's ZeroMQ queue. A client of its own process asks once and stops the server.
 """
 
 import json
@@ -35,6 +36,22 @@ class Doubler(litserve.LitAPI):
         return {"output": output.tolist(), "device": output.device.type}
 
 
+class Answer:
+    """What FastAPI can make JSON of, once it is unpickled in the HTTP server."""
+
+    def __init__(self, tensor):
+        self.tensor = tensor
+
+    def __iter__(self):
+        yield "output", self.tensor.tolist()
+        yield "device", self.tensor.device.type
+
+
+class TensorDoubler(Doubler):
+    def encode_response(self, output):
+        return Answer(output)
+
+
 def ask(port):
     """Asks until the server answers (it starts in its own time), then stops it."""
     request = urllib.request.Request(
@@ -48,6 +65,9 @@ def ask(port):
             with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
                 say(f"answer: {json.load(answer)}")
             break
+        except urllib.error.HTTPError as error:
+            say(f"answer: {error}")
+            break
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.2)
     os.kill(os.getppid(), signal.SIGINT)
@@ -60,12 +80,14 @@ def free_port():
 
 
 def main():
-    if sys.argv[1] == "asked":
+    tensor = sys.argv[1] == "tensor"
+    if sys.argv[1] != "clean":
         say(f"parent asks: {torch.cuda.is_available()}")
     port = free_port()
     client = multiprocessing.get_context("fork").Process(target=ask, args=(port,))
     client.start()
-    server = litserve.LitServer(Doubler(), accelerator="auto", devices=1)
+    api = TensorDoubler() if tensor else Doubler()
+    server = litserve.LitServer(api, accelerator="auto", devices=1, fast_queue=tensor)
     server.run(host="127.0.0.1", port=port, log_level="error", generate_client_file=False)
     client.join()
     say("server ended")

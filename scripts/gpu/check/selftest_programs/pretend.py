@@ -67,7 +67,36 @@ def child(parent):
     os._exit(0)  # USE
 
 
+def serve():
+    """As a program of two workers does that became fresh processes, 11 and 12."""
+    def tell(name, **more):
+        with open(os.environ["FORKGUARD_REPORT"], "a") as events:
+            events.write(json.dumps({"schema": 1, "event": name, **more}) + "\n")
+
+    if not POLICY:
+        print("answer: refused", flush=True)
+        return
+    tell("initialised", pid=os.getpid())
+    for child in (11, 12):
+        if HOW == "refused":
+            tell("refused", reason="a generator cannot cross")
+        elif child == 11 or HOW != "one-start":
+            tell("rewritten", pid=os.getpid(), child=child, took_us=8000, carried_bytes=2048)
+        if child == 11 or HOW != "mute":
+            print("worker: a fork of its parent" if HOW == "fork" else "worker: fresh", flush=True)
+        if child == 11 or HOW != "inherits":
+            tell("initialised", pid=child)
+    if HOW == "violation":
+        tell("violation", pid=12)
+    if HOW == "speaks":
+        print("forkguard: hello", file=sys.stderr)
+    print(f"answer: {5 if HOW == 'other-result' else 4}", flush=True)
+
+
 def main():
+    if KIND == "served":
+        serve()
+        return
     if KIND == "stuck":
         time.sleep(60)
     parent = os.getpid()  # INIT
