@@ -57,6 +57,10 @@ static ENDS: [AtomicUsize; RANGES] = [const { AtomicUsize::new(0) }; RANGES];
 static LEN: AtomicUsize = AtomicUsize::new(0);
 static LOOKED: AtomicU64 = AtomicU64::new(0);
 static BUSY: AtomicBool = AtomicBool::new(false);
+/// Python was ended, or ending, when this process was forked. It says so for ever after, and then
+/// says nothing about this process: a program may end the Python it embeds and go on. Where the
+/// fork was made by what ends Python, that is still on the stack.
+static PYTHON_HAD_ENDED: AtomicBool = AtomicBool::new(false);
 
 /// Finds the functions, where objects were loaded since. Called by a process that may ask the
 /// loader, after [`modules::refresh`].
@@ -90,6 +94,7 @@ pub fn prepare() {
 /// In a forked child: a search that another thread of the parent had begun will never end.
 pub fn after_fork() {
     BUSY.store(false, Ordering::Relaxed);
+    PYTHON_HAD_ENDED.store(python::is_finalizing(), Ordering::Relaxed);
 }
 
 fn add(start: usize, size: usize) {
@@ -107,7 +112,7 @@ fn add(start: usize, size: usize) {
 
 /// Whether the calling thread, whose stack continues at `stack`, is taking things down.
 pub fn is_under_way(stack: usize) -> bool {
-    if python::is_finalizing() {
+    if python::is_finalizing() && !PYTHON_HAD_ENDED.load(Ordering::Relaxed) {
         return true;
     }
     let finalize = python::finalize_range().unwrap_or((0, 0));

@@ -1,9 +1,10 @@
 // A program that is not Python and takes Python in: libpython is loaded locally, so that no lookup by name finds it
 // (nor do extension modules: the script gets the functions it needs from here).
 //
-//     pystack_embed LIBPYTHON before|script|after|during|left SCRIPT
+//     pystack_embed LIBPYTHON before|script|after|fork|during|left SCRIPT
 //
-// It calls cuInit once: before Python is loaded, from the script, after Python has ended, or from a thread that
+// It calls cuInit once: before Python is loaded, from the script, after Python has ended ("fork": and then once more
+// in a child that it forks, whose exit status is the answer), or from a thread that
 // Python knew, while Python ends ("during") or when it has ended ("left"). In the last two the script starts the
 // thread, which waits in C.
 #include <dlfcn.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void *(*build_value)(const char *, ...), *(*save_thread)(void);
@@ -25,12 +27,12 @@ static void *must(void *found, const char *what)
     return found;
 }
 
-static void init_driver(void)
+static int init_driver(void)
 {
     void *driver = must(dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL), "libcuda.so.1");
     int (*init)(unsigned);
     *(void **)&init = must(dlsym(driver, "cuInit"), "cuInit");
-    init(0);
+    return init(0);
 }
 
 static void *none(void)
@@ -124,8 +126,16 @@ int main(int argc, char **argv)
     if (finalize())
         return 4;
 
-    if (!strcmp(when, "after"))
+    if (!strcmp(when, "after") || !strcmp(when, "fork"))
         init_driver();
+    if (!strcmp(when, "fork")) {
+        pid_t child = fork();
+        if (!child)
+            _exit(init_driver());
+        int status;
+        waitpid(child, &status, 0);
+        printf("child exited %d\n", WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
+    }
     if (!strcmp(when, "left")) {
         sem_post(&thread_may_go);
         sem_wait(&thread_done);

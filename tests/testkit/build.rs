@@ -154,6 +154,7 @@ fn main() {
         shop.program(name, &format!("{name}.c"), &[scenarios.as_ref()]);
     }
     shop.program("throws", "throws.cpp", &[]);
+    shop.program("pystack_embed", "pystack_embed.c", &["-rdynamic".as_ref()]);
     for name in LIBRARIES {
         shop.library(name, &format!("lib{name}.c"), &[]);
     }

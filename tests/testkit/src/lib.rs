@@ -5,7 +5,7 @@ mod outcome;
 mod program;
 
 pub use outcome::Outcome;
-pub use program::{Program, python, python_with_packages};
+pub use program::{Program, embedded_python, python, python_with_packages};
 pub use tempfile;
 
 use std::env;

@@ -228,6 +228,36 @@ pub fn python_with_packages(script: &str) -> Program {
     Program::at(path).arg("-B").arg(crate::script(script))
 }
 
+/// The program that takes a shared libpython in, when it is to call `cuInit`, and the script that Python runs there.
+/// The library is that of `FORKGUARD_TEST_PYTHON`, else of `python3`. Panics where that has none.
+pub fn embedded_python(when: &str, script: &str) -> Program {
+    let interpreter = env::var_os("FORKGUARD_TEST_PYTHON").unwrap_or_else(|| "python3".into());
+    let answer = Command::new(&interpreter)
+        .args(["-c", WHERE_LIBPYTHON_IS])
+        .output()
+        .expect("Python can be run");
+    let answer = String::from_utf8(answer.stdout).expect("paths are text");
+    let (library, home) = answer.trim_end().split_once('\n').expect("two lines");
+    assert!(
+        !library.is_empty(),
+        "{} has no libpython: name a Python that has one in FORKGUARD_TEST_PYTHON",
+        interpreter.display()
+    );
+    Program::client("pystack_embed")
+        .args([library, when, script])
+        .env("PYTHONHOME", home)
+}
+
+/// Prints the path of the interpreter's shared library, and where its modules are.
+const WHERE_LIBPYTHON_IS: &str = "
+import glob, os, sys, sysconfig
+names = [os.path.join(sysconfig.get_config_var(folder) or '', sysconfig.get_config_var('INSTSONAME') or '')
+         for folder in ('LIBDIR', 'LIBPL')]
+names += glob.glob('/usr/lib/*/libpython%d.%d.so.1.0' % sys.version_info[:2])
+print(next((name for name in names if name.find('.so') > 0 and os.path.isfile(name)), ''))
+print(sys.base_prefix)
+";
+
 type Collected = Arc<Mutex<Vec<u8>>>;
 
 /// Collects a pipe in a thread of its own and tells when it has ended.
