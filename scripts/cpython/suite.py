@@ -75,14 +75,40 @@ def module_name(name):
     return rebuilt
 
 
-def main(name, result_path):
+def hangs_by_itself(test):
+    """Why a test is left out: this Python hangs in it at random, with or without the guard."""
+    if test.id().endswith("ProcessPoolShutdownTest.test_processes_terminate"):
+        from concurrent.futures.process import _SafeQueue
+
+        # The executor's threads wait for each other, python/cpython#125451; mended where the queue needs no lock.
+        if "shutdown_lock" in _SafeQueue.__init__.__code__.co_varnames:
+            return "the executor deadlocks at random, python/cpython#125451"
+    return None
+
+
+def without_hanging(tests, left_out):
+    """The same tests but for those that this Python hangs in, which are noted with the reason."""
+    kept = unittest.TestSuite()
+    for test in tests:
+        if isinstance(test, unittest.TestSuite):
+            kept.addTest(without_hanging(test, left_out))
+        elif hangs_by_itself(test):
+            left_out[test.id()] = hangs_by_itself(test)
+        else:
+            kept.addTest(test)
+    return kept
+
+
+def main(name, result_path, more=()):
+    """`more` goes into the result as it is when the tests have ended."""
     from test import support
 
     support.use_resources = RESOURCES
     support.verbose = 1
     with open("/proc/self/maps") as maps:
         guarded = "libforkguard.so" in maps.read()
-    tests = unittest.defaultTestLoader.loadTestsFromName(module_name(name))
+    left_out = {}
+    tests = without_hanging(unittest.defaultTestLoader.loadTestsFromName(module_name(name)), left_out)
     ledger = unittest.TextTestRunner(
         stream=sys.stdout, verbosity=2, resultclass=Ledger
     ).run(tests)
@@ -93,6 +119,8 @@ def main(name, result_path):
         "errors": len(ledger.errors),
         "skipped": len(ledger.skipped),
         "ended": {test: sorted(how) for test, how in ledger.ended.items()},
+        "left_out": left_out,
+        **dict(more),
     }
     with open(result_path, "w") as file:
         json.dump(told, file)
