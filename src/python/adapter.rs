@@ -29,17 +29,22 @@ macro_rules! source {
 }
 
 /// In the order in which they build on one another.
-const SOURCES: [(&str, &str); 12] = source!(
+const SOURCES: [(&str, &str); 17] = source!(
     "load",
     "errors",
     "rebuild",
+    "own",
+    "origin",
     "values",
     "pickling",
     "reach",
     "state",
+    "status",
     "payload",
     "start",
     "launch",
+    "sections",
+    "overlays",
     "child",
     "recognise"
 );

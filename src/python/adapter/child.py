@@ -12,13 +12,24 @@ import pickle
 import sys
 import types
 
-from _forkguard import rebuild, state
+from _forkguard import origin, rebuild, state, status
+from _forkguard.errors import reason
+from _forkguard.overlays import Overlays
+from _forkguard.sections import Reader
 
 PAGE = 4096
 
 
+class NotReady(Exception):
+    """`key` is what the worker cannot do without: (module, path), or None for what it was given."""
+
+    def __init__(self, key, text):
+        super().__init__(text)
+        self.key = key
+
+
 def run(fd, header):
-    code = 1
+    code, ready = 1, False
     try:
         for inherited, closes in header["fds"]:
             if closes:
@@ -27,15 +38,20 @@ def run(fd, header):
                 except OSError:
                     # Another thread of the parent closed it meanwhile.
                     pass
-        process = _prepare(fd, header)
+        process, left = _prepare(fd, header)
+        status.tell(header["status"], left)
+        ready = True
         code = _bootstrap(process, header)
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
-    except BaseException:
+    except BaseException as error:
         import traceback
 
         sys.stderr.write("forkguard: the fresh process for a worker could not be made ready (policy exec)\n")
         traceback.print_exc()
+        if not ready:
+            key = error.key if isinstance(error, NotReady) else None
+            status.tell(header["status"], [("worker", key, reason(error))])
     finally:
         for stream in (sys.stdout, sys.stderr):
             try:
@@ -105,21 +121,25 @@ def _import_main(name, path):
 
 
 def _load(header, body, buffers):
-    unpickler = pickle.Unpickler(io.BytesIO(body), buffers=iter(map(memoryview, buffers)))
+    reader = Reader(body, buffers, [section[2:] for section in header["sections"]])
     main = sys.modules["__main__"]
     overlays = Overlays()
-    settings, process = [], None
+    settings, process, left = [], None, []
     for (module, path), text in header["lost"].items():
         overlays.add(module, path, rebuild.NotCarried(text))
     for what, key, *_ in header["sections"]:
         try:
-            value = unpickler.load()
+            value = reader.read()
         except Exception as error:
-            name = "the worker's process object" if key is None else "%s of %s" % (key[1], key[0])
-            raise RuntimeError("%s cannot be made again in a fresh process" % name) from error
+            text = _without(what, key, error, header["reached"])
+            left.append((what, key, reason(error)))
+            reader.give_up(text)
+            if what in ("global", "class") or what == "module" and not origin.made_by_import(*key):
+                overlays.add(key[0], key[1], rebuild.NotCarried(text))
+            continue
         if what == "global":
             vars(main)[key[1]] = value
-        elif what == "module":
+        elif what in ("module", "library"):
             overlays.add(key[0], key[1], value)
         elif what == "class":
             rebuild.set_class(value)
@@ -141,7 +161,17 @@ def _load(header, body, buffers):
             main.__spec__ = importlib.util.find_spec(header["spec"])
         except (ImportError, ValueError, AttributeError):
             pass
-    return process
+    return process, left
+
+
+def _without(what, key, error, reached):
+    """Whether the worker can do without a thing that could not be made again: the text that its trap says."""
+    if key is None:
+        raise NotReady(None, "what it is given cannot be made again: %s" % reason(error)) from error
+    text = "%s cannot be made again in a fresh process (%s)" % (key[1], reason(error))
+    if what in ("global", "class", "module") and key in reached and not origin.made_by_import(*key):
+        raise NotReady(key, "%s, and %s uses it" % (text, reached[key])) from error
+    return text
 
 
 def _register(package, entries):
@@ -167,72 +197,3 @@ def _bootstrap(process, header):
     if header["child_r"] is not None:
         return process._bootstrap(parent_sentinel=header["child_r"])
     return process._bootstrap()
-
-
-class Overlays:
-    """What modules are to hold beside what importing them makes. Applied at once to those that are imported, and to
-    the others when they are."""
-
-    def __init__(self):
-        self.waiting = {}
-
-    def add(self, module, path, value):
-        if module == "__main__":
-            vars(sys.modules["__main__"])[path] = value
-            return
-        self.when_imported(module, lambda found: _set(found, path, value))
-
-    def when_imported(self, module, action):
-        self.waiting.setdefault(module, []).append(action)
-
-    def apply(self):
-        for name in list(self.waiting):
-            if name in sys.modules:
-                self.done(sys.modules[name], name)
-        if self.waiting:
-            sys.meta_path.insert(0, self)
-
-    def done(self, module, name):
-        for action in self.waiting.pop(name, ()):
-            action(module)
-
-    def find_spec(self, name, path=None, target=None):
-        if name not in self.waiting:
-            return None
-        for finder in list(sys.meta_path):
-            if finder is self or not hasattr(finder, "find_spec"):
-                continue
-            spec = finder.find_spec(name, path, target)
-            if spec is not None:
-                if hasattr(spec.loader, "exec_module"):
-                    spec.loader = _Loader(spec.loader, self)
-                return spec
-        return None
-
-
-class _Loader:
-    """Loads as the true loader does, then steps aside."""
-
-    def __init__(self, true, overlays):
-        self.true, self.overlays = true, overlays
-
-    def __getattr__(self, name):
-        return getattr(self.true, name)
-
-    def create_module(self, spec):
-        return self.true.create_module(spec)
-
-    def exec_module(self, module):
-        module.__spec__.loader = module.__loader__ = self.true
-        self.true.exec_module(module)
-        self.overlays.done(module, module.__name__)
-
-
-def _set(module, path, value):
-    *owners, name = path.split(".")
-    for owner in owners:
-        module = getattr(module, owner)
-    if type(module) in (types.ModuleType,):
-        vars(module)[name] = value
-    else:
-        setattr(module, name, value)

@@ -5,15 +5,19 @@ import signal
 import sys
 
 import _forkguard
-from _forkguard import payload, pickling, reach, rebuild, start, state
+from _forkguard import origin, own, payload, pickling, reach, rebuild, start, state, status
 from _forkguard.errors import Refused, kind, reason
 
 # In `__main__`, but the interpreter's.
 NOT_GLOBALS = {"__builtins__", "__loader__", "__spec__", "__cached__", "__annotations__"}
 # The modules of the adapter that the fresh process runs.
-CHILD = ("errors", "rebuild", "state", "child")
+CHILD = ("errors", "rebuild", "origin", "state", "status", "sections", "overlays", "child")
 # Values that failed to cross once, and will again: (module, path) to (id, type, why).
 _known = {}
+# What fresh processes failed to make again, not yet in `_known`: (module, path) to why.
+_told = {}
+# Shapes of processes of which an earlier one did not get ready, and why.
+_broken = {}
 
 
 def launch(package, process, child_r, child_w, not_passed, in_fork, runs_exit):
@@ -21,6 +25,10 @@ def launch(package, process, child_r, child_w, not_passed, in_fork, runs_exit):
     if not hasattr(os, "memfd_create"):
         raise Refused("this Python was built without os.memfd_create")
     executable = start.executable_of(package)
+    shape = _shape(process)
+    _learn()
+    if shape in _broken:
+        raise Refused("an earlier fresh process for the same work did not get ready: %s" % _broken[shape])
     cloud = pickling.cloudpickle(in_fork)
     if cloud is None:
         if in_fork and pickling.is_installed():
@@ -39,6 +47,7 @@ def launch(package, process, child_r, child_w, not_passed, in_fork, runs_exit):
     header = {
         "package": package,
         "by_value": session.by_value,
+        "reached": {section[1]: walk.reached[section[1]] for section in sections if section[1] in walk.reached},
         "preparation": preparation,
         "sections": sections,
         "lost": {key: "%s cannot cross into a fresh process: %s" % (key[1], why) for key, why in lost.items()},
@@ -52,11 +61,35 @@ def launch(package, process, child_r, child_w, not_passed, in_fork, runs_exit):
         "parent": os.getpid(),
         "spec": getattr(getattr(session.main, "__spec__", None), "name", None),
     }
-    fd, size = payload.write(session, header, not_passed)
+    page = status.Page()
     try:
-        return start.execute(executable, fd, header), size, cloud is not None, session.suspicious
+        header["status"] = page.fd
+        fd, size = payload.write(session, header, not_passed)
+        try:
+            pid = start.execute(executable, fd, header)
+        finally:
+            os.close(fd)
     finally:
-        os.close(fd)
+        page.close()
+    page.watch(pid, shape)
+    return pid, size, cloud is not None, session.suspicious
+
+
+def _shape(process):
+    """The same for the workers that a pool starts in the place of those that ended."""
+    held = vars(process)
+    target = held.get("_target")
+    named = tuple(getattr(target, name, None) for name in ("__module__", "__qualname__"))
+    return type(process).__qualname__, named, tuple(map(id, held.get("_args", ())))
+
+
+def _learn():
+    """What earlier fresh processes failed to make again is not tried once more."""
+    for shape, (what, key, why) in status.gather():
+        if key is None:
+            _broken[shape] = why
+        else:
+            _told[key] = why
 
 
 def _check_main_guard():
@@ -135,6 +168,8 @@ def _items(session, walk, process):
                 yield "global", ("__main__", name), value
     for key, value in reach.own_values(walk):
         yield "module", key, value
+    for key, value in walk.library.items():
+        yield "library", key, value
     for what, value in state.taken():
         yield "state", ("this process", what), value
     for name, cls in list(vars(session.main).items()):
@@ -156,8 +191,10 @@ def _pickled(session, walk, process):
     items = list(_items(session, walk, process))
     lost = {}
     for _, key, value in items:
+        if key in _told:
+            _known[key] = id(value), type(value), _told.pop(key)
         known = _known.get(key)
-        if known is not None and known[:2] == (id(value), type(value)) and key[0] == "__main__":
+        if known is not None and known[:2] == (id(value), type(value)):
             lost[key] = known[2]
     previous = session.contexts.get_spawning_popen()
     session.contexts.set_spawning_popen(_Popen(session))
@@ -179,7 +216,7 @@ def _pickled(session, walk, process):
     for key in [key for key in lost if key[0] != "__main__"]:
         if key[0] == "this process":
             session.suspect("the %s of the parent were not carried: %s" % (key[1], lost.pop(key)))
-        elif not reach.is_own(key[0]) or reach.made_by_import(*key):
+        elif (origin.made_by_import if own.is_own(key[0]) else origin.may_be_made_by_import)(*key):
             session.suspect("%s.%s is as importing it makes it: %s" % (key[0], key[1], lost.pop(key)))
     return failed, lost
 
@@ -189,18 +226,16 @@ def _attempt(session, items, lost):
     for what, key, value in items:
         if key in lost:
             continue
-        begin, first = session.out.tell(), len(session.buffers)
         try:
             pickler.dump(value)
         except Exception as error:
             return key, value, _alone(error)
-        sections.append((what, key, begin, session.out.tell(), first))
-    begin, first = session.out.tell(), len(session.buffers)
+        sections.append((what, key, session.out.tell(), len(session.buffers)))
     try:
         pickler.dump(session.after_fork)
     except Exception as error:
         return None, None, _alone(error)
-    sections.append(("after fork", None, begin, session.out.tell(), first))
+    sections.append(("after fork", None, session.out.tell(), len(session.buffers)))
     return sections
 
 

@@ -9,7 +9,8 @@ import os
 import sys
 import types
 
-from _forkguard import values
+from _forkguard import origin, values
+from _forkguard.own import is_own
 
 # Objects looked at for one start. A larger graph is data, which pickle meets anyway.
 MOST = 20000
@@ -18,55 +19,6 @@ SIMPLE = (int, float, complex, str, bytes, bool, type(None))
 CONTAINERS = (list, dict, set, tuple, frozenset)
 # Not the program's to change, or carried otherwise.
 UNTOUCHABLE = {"builtins", "os", "posix", "warnings", "signal", "_forkguard"}
-
-
-_library_roots = []
-_own = {}
-# Folders of `sys.path`, and whether packages were installed there.
-_installations = {}
-
-
-def _roots():
-    if not _library_roots:
-        import sysconfig
-
-        found = set(sysconfig.get_paths().get(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
-        found.add(os.path.dirname(os.__file__))
-        _library_roots.extend(os.path.join(os.path.realpath(path), "") for path in found if path)
-    return _library_roots
-
-
-def _is_installed(path):
-    """Whether a package manager put the file there: the folder on `sys.path` that it lies under has the manager's
-    records (`pip install --target`, a zipped or a conda-like layout has no `site-packages` in its path)."""
-    for entry in sys.path:
-        if not entry:
-            continue
-        root = os.path.join(os.path.realpath(entry), "")
-        if path.startswith(root):
-            if root not in _installations:
-                try:
-                    _installations[root] = any(name.endswith(".dist-info") for name in os.listdir(root))
-                except OSError:
-                    _installations[root] = False
-            if _installations[root]:
-                return True
-    return False
-
-
-def is_own(name):
-    """Whether a module is the program's: neither Python's nor installed."""
-    if name == "__main__":
-        return True
-    if name not in _own:
-        file = getattr(sys.modules.get(name), "__file__", None)
-        if not isinstance(file, str) or name.startswith("_forkguard") or name == "__mp_main__":
-            return False
-        path = os.path.realpath(file)
-        parts = path.split(os.sep)
-        library = "site-packages" in parts or "dist-packages" in parts or path.startswith(tuple(_roots()))
-        _own[name] = not library and os.path.isfile(path) and not _is_installed(path)
-    return _own[name]
 
 
 class Walk:
@@ -248,30 +200,16 @@ def own_values(walk):
                 if owner != "__main__" and not (owner != name and _is_replaced(name, attribute, owner)):
                     continue
             yield (name, attribute), value
-    yield from walk.library.items()
 
 
 def _is_replaced(module, name, owner):
     """Whether the module defines a function of this name, and one of another of the program's modules stands there."""
     if not isinstance(owner, str) or not is_own(owner):
         return False
-    code = _code_of(module)
+    code = origin.code_of(module)
     return code is not None and any(
         isinstance(constant, types.CodeType) and constant.co_name == name for constant in code.co_consts
     )
-
-
-_codes = {}
-
-
-def _code_of(module):
-    if module not in _codes:
-        loader = getattr(getattr(sys.modules.get(module), "__spec__", None), "loader", None)
-        try:
-            _codes[module] = loader.get_code(module)
-        except Exception:
-            _codes[module] = None
-    return _codes[module]
 
 
 def class_values(module, cls):
@@ -288,23 +226,3 @@ def class_values(module, cls):
         elif isinstance(value, type) or kind in (staticmethod, classmethod, property) or hasattr(kind, "__get__"):
             continue
         yield (module, "%s.%s" % (cls.__qualname__, attribute)), value
-
-
-def made_by_import(module, path):
-    """Whether importing the module makes this value, and no function of the module sets it later."""
-    if "." in path:
-        return False
-    code = _code_of(module)
-    if code is None or path not in code.co_names:
-        return False
-    import dis
-
-    pending = [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
-    while pending:
-        part = pending.pop()
-        pending += [constant for constant in part.co_consts if isinstance(constant, types.CodeType)]
-        if path in part.co_names:
-            for step in dis.get_instructions(part):
-                if step.opname == "STORE_GLOBAL" and step.argval == path:
-                    return False
-    return True

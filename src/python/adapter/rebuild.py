@@ -99,6 +99,13 @@ def shared_memory(cls, state, is_open):
     return made
 
 
+def reference(referent, callback):
+    import weakref
+
+    # What it refers to is gone: so is what a new object's would be.
+    return weakref.ref(referent if referent is not None else weakref.WeakSet(), callback)
+
+
 def local(values):
     import threading
 

@@ -1,4 +1,5 @@
 """Executes the interpreter again, as a child of this process, with the payload and the program's fds."""
+import errno
 import os
 import signal
 import sys
@@ -36,8 +37,23 @@ def execute(executable, payload, header):
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         return _fork_exec(executable, arguments, fds, _environment())
+    except _Closed:
+        # Another thread closed one since they were listed; what it opened since is not missed.
+        return _fork_exec(executable, arguments, list(filter(_is_open, fds)), _environment())
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _Closed(Refused):
+    """One of the fds that were to be passed on is closed."""
+
+
+def _is_open(fd):
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
 
 
 def _interpreter_flags():
@@ -88,5 +104,7 @@ def _fork_exec(executable, arguments, fds, environment):
             os.close(told)
     if said:
         os.waitpid(pid, 0)
-        raise Refused("%s could not be executed (%s)" % (os.fsdecode(executable), said.decode("ascii", "replace")))
+        closed = said.startswith(b"OSError:%x:" % errno.EBADF)
+        cause = _Closed if closed else Refused
+        raise cause("%s could not be executed (%s)" % (os.fsdecode(executable), said.decode("ascii", "replace")))
     return pid

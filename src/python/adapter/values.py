@@ -9,6 +9,11 @@ import types
 from _forkguard import native, rebuild
 from _forkguard.errors import Refused, kind
 
+# `Py_TPFLAGS_HEAPTYPE`: made at run time.
+HEAP_TYPE = 1 << 9
+# Types without a name that pickle itself knows.
+BY_PICKLE = {type(None), type(NotImplemented), type(...)}
+
 
 def reduce(value, session):
     cls = type(value)
@@ -18,7 +23,7 @@ def reduce(value, session):
     if known is not None:
         return known(value, session)
     if isinstance(value, type):
-        return NotImplemented
+        return _built_in_type(value) if not value.__flags__ & HEAP_TYPE else NotImplemented
     for matches, how in _BY_SHAPE:
         if matches(value, cls, session):
             return how(value, session)
@@ -26,6 +31,18 @@ def reduce(value, session):
 
 
 # ---- code
+
+
+def _built_in_type(cls):
+    """One that the interpreter or an extension has in C. Not all are found by their own name (`dict_keys`)."""
+    if cls in BY_PICKLE or resolves(cls, cls.__module__, cls.__qualname__):
+        return NotImplemented
+    for name, module in list(sys.modules.items()):
+        if type(module) is types.ModuleType and name != "__main__":
+            for path, value in list(vars(module).items()):
+                if value is cls:
+                    return rebuild.attribute, (name, path)
+    raise Refused("the type %s, which no module names" % kind(cls))
 
 
 def resolves(value, module_name, qualname):
@@ -136,6 +153,21 @@ def _context_variable(variable, session):
         except LookupError:
             return rebuild.context_variable, (variable.name,)
     return rebuild.context_variable, (variable.name, value)
+
+
+# ---- weak references: what they refer to lives there as long as something else that crossed holds it
+
+
+def _reference(reference, session):
+    return rebuild.reference, (reference(), reference.__callback__)
+
+
+def _weak_mapping(mapping, session):
+    return type(mapping), (), None, None, iter(list(mapping.items()))
+
+
+def _weak_set(known, session):
+    return type(known), (list(known),)
 
 
 # ---- files: the fd keeps its number and shares its offset, as after a fork
@@ -357,8 +389,13 @@ def _types():
     import _thread
     import contextvars
     import functools
+    import weakref
 
     return {
+        weakref.ref: _reference,
+        weakref.WeakKeyDictionary: _weak_mapping,
+        weakref.WeakValueDictionary: _weak_mapping,
+        weakref.WeakSet: _weak_set,
         functools._lru_cache_wrapper: _cached,
         types.CellType: _cell,
         types.ModuleType: _module,

@@ -1,0 +1,72 @@
+"""In the fresh process: what modules are to hold beside what importing them makes.
+
+Applied at once to those that are imported, and to the others when they are.
+"""
+import sys
+import types
+
+
+class Overlays:
+    def __init__(self):
+        self.waiting = {}
+
+    def add(self, module, path, value):
+        if module == "__main__":
+            vars(sys.modules["__main__"])[path] = value
+            return
+        self.when_imported(module, lambda found: _set(found, path, value))
+
+    def when_imported(self, module, action):
+        self.waiting.setdefault(module, []).append(action)
+
+    def apply(self):
+        for name in list(self.waiting):
+            if name in sys.modules:
+                self.done(sys.modules[name], name)
+        if self.waiting:
+            sys.meta_path.insert(0, self)
+
+    def done(self, module, name):
+        for action in self.waiting.pop(name, ()):
+            action(module)
+
+    def find_spec(self, name, path=None, target=None):
+        if name not in self.waiting:
+            return None
+        for finder in list(sys.meta_path):
+            if finder is self or not hasattr(finder, "find_spec"):
+                continue
+            spec = finder.find_spec(name, path, target)
+            if spec is not None:
+                if hasattr(spec.loader, "exec_module"):
+                    spec.loader = _Loader(spec.loader, self)
+                return spec
+        return None
+
+
+class _Loader:
+    """Loads as the true loader does, then steps aside."""
+
+    def __init__(self, true, overlays):
+        self.true, self.overlays = true, overlays
+
+    def __getattr__(self, name):
+        return getattr(self.true, name)
+
+    def create_module(self, spec):
+        return self.true.create_module(spec)
+
+    def exec_module(self, module):
+        module.__spec__.loader = module.__loader__ = self.true
+        self.true.exec_module(module)
+        self.overlays.done(module, module.__name__)
+
+
+def _set(module, path, value):
+    *owners, name = path.split(".")
+    for owner in owners:
+        module = getattr(module, owner)
+    if type(module) in (types.ModuleType,):
+        vars(module)[name] = value
+    else:
+        setattr(module, name, value)
