@@ -9,6 +9,8 @@
 //! file stands in the place of `/etc/forkguard.conf`, but for the latter's `!` lines. In
 //! secure-execution mode (a setuid program) the environment is not read at all.
 
+pub mod command;
+
 use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_char};
 use core::fmt;
@@ -26,6 +28,8 @@ const FILE: usize = 16 * 1024;
 const PATH: usize = 4096;
 /// Bytes of the list of ignored functions.
 const IGNORE: usize = 2048;
+/// Bytes of the longest command line.
+const COMMAND: usize = 4096;
 /// Bytes of one message.
 const MESSAGE: usize = 768;
 /// Policies in a chain.
@@ -139,6 +143,22 @@ enum Report {
     Stderr,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Exec {
+    None,
+    Restart,
+    Command,
+}
+
+/// What `FORKGUARD_EXEC` puts in the place of a forked process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum InPlace<'a> {
+    /// The program's own command line again.
+    Restart,
+    /// This command line; [`command::split`] has accepted it.
+    Command(&'a [u8]),
+}
+
 /// Everything that can be set.
 #[derive(Clone)]
 pub struct Config {
@@ -152,6 +172,10 @@ pub struct Config {
     report: Report,
     path: Text<PATH>,
     ignore: Text<IGNORE>,
+    exec: Exec,
+    command: Text<COMMAND>,
+    replaced: bool,
+    restarted: bool,
 }
 
 impl Config {
@@ -164,6 +188,10 @@ impl Config {
         report: Report::None,
         path: Text::EMPTY,
         ignore: Text::EMPTY,
+        exec: Exec::None,
+        command: Text::EMPTY,
+        replaced: false,
+        restarted: false,
     };
 
     /// What is done about a violation.
@@ -175,6 +203,27 @@ impl Config {
     /// `exec` in a chain serve every child.
     pub fn rewrites(&self) -> bool {
         self.policy.first() == Policy::Exec
+    }
+
+    /// What is to run in the place of a forked process that no fresh one could stand for.
+    pub fn in_place(&self) -> Option<InPlace<'_>> {
+        match self.exec {
+            _ if !self.rewrites() => None,
+            Exec::None => None,
+            Exec::Restart => Some(InPlace::Restart),
+            Exec::Command => Some(InPlace::Command(self.command.get())),
+        }
+    }
+
+    /// Whether this program was itself run in the place of a forked process (or was started by
+    /// one that was).
+    pub fn is_replacement(&self) -> bool {
+        self.replaced
+    }
+
+    /// Whether it was so by `restart`.
+    pub fn is_restart(&self) -> bool {
+        self.restarted
     }
 
     /// Whether nothing is to be intercepted.
@@ -311,6 +360,7 @@ pub fn load() {
         }
     }
     loader.environment(environment);
+    loader.finish();
     STORE.ready.store(true, Ordering::Release);
 }
 
@@ -322,14 +372,16 @@ enum Key {
     Verbose,
     ExitCode,
     Ignore,
+    Exec,
 }
 
-const KEYS: [(Key, &str); 5] = [
+const KEYS: [(Key, &str); 6] = [
     (Key::Policy, "FORKGUARD_POLICY"),
     (Key::Report, "FORKGUARD_REPORT"),
     (Key::Verbose, "FORKGUARD_VERBOSE"),
     (Key::ExitCode, "FORKGUARD_EXIT_CODE"),
     (Key::Ignore, "FORKGUARD_IGNORE"),
+    (Key::Exec, "FORKGUARD_EXEC"),
 ];
 
 /// How strong the source of a setting is.
@@ -422,6 +474,8 @@ impl Loader<'_> {
             if !variable.starts_with(b"FORKGUARD_") {
                 continue;
             }
+            self.config.replaced |= variable.starts_with(b"FORKGUARD_PARENT_PID=");
+            self.config.restarted |= variable.starts_with(b"FORKGUARD_RESTARTED=");
             for (i, (key, name)) in KEYS.into_iter().enumerate() {
                 let value = variable
                     .strip_prefix(name.as_bytes())
@@ -488,19 +542,25 @@ impl Loader<'_> {
             ));
         };
         let (name, value) = (line[..equals].trim_ascii(), line[equals + 1..].trim_ascii());
-        let Some(value) = unquote(value) else {
-            return self.say(format_args!(
-                "{place}: the quotes around the value do not match; the line is passed over"
-            ));
+        let key = KEYS.iter().find(|(_, known)| known.as_bytes() == name);
+        // A command line has quotes of its own: only a pair around all of it is the line's.
+        let whole = |inner: &[u8]| !inner.contains(&value[0]);
+        let value = match (key, unquote(value)) {
+            (Some((Key::Exec, _)), inner) => inner
+                .filter(|inner| *inner == value || whole(inner))
+                .unwrap_or(value),
+            (_, Some(inner)) => inner,
+            (_, None) => {
+                return self.say(format_args!(
+                    "{place}: the quotes around the value do not match; the line is passed over"
+                ));
+            }
         };
-        match KEYS.iter().find(|(_, known)| known.as_bytes() == name) {
+        match key {
             Some((key, _)) => self.set(*key, value, rank, place),
             None if name == b"FORKGUARD_CONFIG" => self.say(format_args!(
                 "{place}: FORKGUARD_CONFIG has a meaning in the environment only; the line is \
                  passed over"
-            )),
-            None if name == b"FORKGUARD_EXEC" => self.say(format_args!(
-                "{place}: FORKGUARD_EXEC is not in this version yet; the line is passed over"
             )),
             None => self.say(format_args!(
                 "{place}: there is no setting \"{}\"; the line is passed over",
@@ -523,6 +583,7 @@ impl Loader<'_> {
             Key::Verbose => self.verbose(value, place),
             Key::ExitCode => self.exit_code(value, place),
             Key::Ignore => self.ignore(value, place),
+            Key::Exec => self.exec(value, place),
         };
         if understood {
             self.rank[key as usize] = rank;
@@ -638,6 +699,44 @@ impl Loader<'_> {
             Shown(value)
         ));
         false
+    }
+
+    fn exec(&mut self, value: &[u8], place: Place<'_>) -> bool {
+        if value.is_empty() || value == b"restart" {
+            let restart = !value.is_empty();
+            self.config.exec = if restart { Exec::Restart } else { Exec::None };
+            return true;
+        }
+        if let Err(fault) = command::split(value, &mut |_| {}) {
+            self.say(format_args!(
+                "{place}: \"{}\" cannot be run: {fault}. Nothing is run in the place of a forked \
+                 process",
+                Shown(value)
+            ));
+            return false;
+        }
+        if !self.config.command.set(&[value]) {
+            self.say(format_args!(
+                "{place}: the command line is longer than {COMMAND} bytes; nothing is run in the \
+                 place of a forked process"
+            ));
+            return false;
+        }
+        self.config.exec = Exec::Command;
+        true
+    }
+
+    /// What only shows when everything is read.
+    fn finish(&mut self) {
+        if self.config.verbose >= 1
+            && self.config.exec != Exec::None
+            && self.config.in_place().is_none()
+        {
+            self.say(format_args!(
+                "FORKGUARD_EXEC is set and has no use: it belongs to the policy exec, and \
+                 FORKGUARD_POLICY does not begin with that"
+            ));
+        }
     }
 
     fn ignore(&mut self, value: &[u8], place: Place<'_>) -> bool {
@@ -806,6 +905,7 @@ mod tests {
                 loader.file(text, c"my.conf", File::Named);
             }
             loader.environment(self.environment.iter().copied());
+            loader.finish();
             (config, said)
         }
     }
@@ -1049,6 +1149,81 @@ mod tests {
         assert!(config.ignores(b"cuInit"));
         assert_eq!(said.len(), 1);
         assert!(said[0].contains("\"malloc\" is no name of a driver function"));
+    }
+
+    #[test]
+    fn what_runs_in_the_place_of_a_fork() {
+        for (value, expected) in [
+            (c"FORKGUARD_EXEC=restart", Some(InPlace::Restart)),
+            (
+                c"FORKGUARD_EXEC= python 'my worker.py' ",
+                Some(InPlace::Command(b"python 'my worker.py'")),
+            ),
+            (c"FORKGUARD_EXEC=", None),
+            (c"FORKGUARD_EXEC=  ", None),
+        ] {
+            let (config, said) = environment(&[c"FORKGUARD_POLICY=exec,warn", value]);
+            assert_eq!(config.in_place(), expected);
+            assert_eq!(said, Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn a_command_for_a_shell_is_named_and_not_run() {
+        let (config, said) =
+            environment(&[c"FORKGUARD_POLICY=exec", c"FORKGUARD_EXEC=python $FILE"]);
+        assert_eq!(config.in_place(), None);
+        assert_eq!(
+            said,
+            [
+                "FORKGUARD_EXEC: \"python $FILE\" cannot be run: $ is for a shell, and none runs \
+                 it: quote it, or write sh -c '…'. Nothing is run in the place of a forked process"
+            ]
+        );
+        let long = format!("FORKGUARD_EXEC=a {}", "x".repeat(COMMAND));
+        let long = std::ffi::CString::new(long).unwrap();
+        let (config, said) = environment(&[c"FORKGUARD_POLICY=exec", &long]);
+        assert_eq!(config.in_place(), None);
+        assert!(
+            said.len() == 1 && said[0].contains("longer than 4096"),
+            "{said:#?}"
+        );
+    }
+
+    #[test]
+    fn a_command_without_its_policy_has_no_use() {
+        let (config, said) = environment(&[c"FORKGUARD_EXEC=restart"]);
+        assert_eq!((config.in_place(), said.len()), (None, 0));
+        let (_, said) = environment(&[c"FORKGUARD_EXEC=restart", c"FORKGUARD_VERBOSE=1"]);
+        assert!(
+            said.len() == 1 && said[0].contains("has no use"),
+            "{said:#?}"
+        );
+    }
+
+    #[test]
+    fn a_commands_own_quotes_in_a_file_stay() {
+        for (line, expected) in [
+            (&b"FORKGUARD_EXEC=\"python a.py\""[..], &b"python a.py"[..]),
+            (b"FORKGUARD_EXEC='a b' c", b"'a b' c"),
+            (b"FORKGUARD_EXEC='a b' 'c d'", b"'a b' 'c d'"),
+            (b"FORKGUARD_EXEC=\"sh -c 'a b'\"", b"sh -c 'a b'"),
+            (b"FORKGUARD_EXEC=a \"b\"", b"a \"b\""),
+        ] {
+            let text = [b"FORKGUARD_POLICY=exec\n", line].concat();
+            let (config, said) = file(&text);
+            assert_eq!(
+                config.in_place(),
+                Some(InPlace::Command(expected)),
+                "{said:#?}"
+            );
+        }
+        let locked = Given {
+            named: Some(b"!FORKGUARD_EXEC=a\nFORKGUARD_POLICY=exec\n"),
+            environment: &[c"FORKGUARD_EXEC=b"],
+            ..Given::default()
+        };
+        assert_eq!(locked.load().0.in_place(), Some(InPlace::Command(b"a")));
     }
 
     #[test]

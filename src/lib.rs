@@ -53,6 +53,7 @@ pub mod sys;
 #[ctor::ctor(unsafe)]
 fn load() {
     config::load();
+    policy::replace::prepare();
     gate::slots::map();
     // SAFETY: the resolver needs nothing; here it runs before the program has threads.
     unsafe { lookup::resolve() };

@@ -8,7 +8,10 @@ fn nothing_is_kept_of_a_start() {
     let outcome = python_with_packages("exec_lets_go.py")
         .policy("exec,abort")
         .run();
-    outcome
-        .assert_silent()
-        .assert_stdout(&["crossed []", "left behind []", "refused []", "garbage []"]);
+    outcome.assert_silent().assert_stdout(&[
+        "crossed []",
+        "left behind []",
+        "refused []",
+        "garbage []",
+    ]);
 }

@@ -49,8 +49,6 @@ fn a_global_that_the_worker_uses() {
 #[test]
 fn a_global_that_it_does_not_use() {
     let outcome = run("unused", "exec,abort");
-    outcome
-        .assert_silent()
-        .assert_stdout(&["[(0, 0), (1, 0)]"]);
+    outcome.assert_silent().assert_stdout(&["[(0, 0), (1, 0)]"]);
     assert_eq!(reasons(&outcome), Vec::<String>::new());
 }

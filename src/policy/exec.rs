@@ -5,10 +5,11 @@
 //! needs for its report if it uses CUDA after all.
 
 use core::cell::UnsafeCell;
+use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use crate::config;
-use crate::lineage::Moment;
+use crate::lineage::{Fork, Moment};
 use crate::report::{buffer::Buffer, emit};
 use crate::stack;
 use crate::sys::thread;
@@ -106,6 +107,28 @@ pub fn keep_refusal() {
     }
 }
 
+/// Whether there is a reason of its own why this process is a fork.
+pub fn has_reason() -> bool {
+    HERE.load(Ordering::Relaxed) != 0
+}
+
+/// In a forked child: gives it a reason of its own.
+pub fn refuse_here(reason: fmt::Arguments<'_>) {
+    let index = match HERE.load(Ordering::Relaxed) {
+        0 => REASONS
+            .iter()
+            .position(|slot| !slot.taken.swap(true, Ordering::AcqRel)),
+        slot => Some(slot as usize - 1),
+    };
+    let Some(index) = index else { return };
+    let slot = &REASONS[index];
+    // SAFETY: taken by this process, whose one deciding thread this is.
+    let mut out = Buffer::new(unsafe { &mut *slot.text.get() });
+    out.put(reason);
+    slot.len.store(out.end(), Ordering::Release);
+    HERE.store(index as u32 + 1, Ordering::Relaxed);
+}
+
 /// Why this forked process is no fresh one, where `exec` was asked for.
 pub fn refusal() -> Option<&'static str> {
     if !config::get().rewrites() {
@@ -114,7 +137,8 @@ pub fn refusal() -> Option<&'static str> {
     let Some(index) = (HERE.load(Ordering::Relaxed) as usize).checked_sub(1) else {
         return Some(
             "only workers that multiprocessing starts can be; another fork is in the middle of \
-             its program, which a fresh process cannot continue",
+             its program, which a fresh process cannot continue (FORKGUARD_EXEC may name a command \
+             to run in its place)",
         );
     };
     let slot = &REASONS[index];
@@ -139,6 +163,15 @@ pub struct Rewrite<'a> {
     pub payload: u64,
     /// Microseconds that it took in the parent.
     pub took_us: u64,
+    /// Set where a forked process becomes another program at its first use of CUDA.
+    pub replaced: Option<Replaced<'a>>,
+}
+
+/// Of a forked process that becomes another program.
+#[derive(Clone, Copy)]
+pub struct Replaced<'a> {
+    /// The fork that made it, if it was seen.
+    pub fork: Option<&'a Fork>,
 }
 
 struct Place(UnsafeCell<Moment>);

@@ -2,6 +2,7 @@
 
 pub mod abort;
 pub mod exec;
+pub mod replace;
 pub mod teardown;
 pub mod violation;
 pub mod warn;
@@ -31,10 +32,11 @@ pub enum Verdict {
 /// CUDA was used in a forked process: asks the policy. Does not return when the policy ends the
 /// process.
 pub fn used(call: &Call) -> Verdict {
+    replace::act(call);
     match config::get().policy() {
         Policy::Abort => abort::act(call),
         Policy::Warn => warn::act(call),
-        // `exec` acts at the fork; what acts here is what follows it in the chain.
+        // `exec` acts at the fork, and by `replace`; what acts here follows it in the chain.
         Policy::Off | Policy::Exec => Verdict::Forward,
     }
 }

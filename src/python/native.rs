@@ -263,6 +263,7 @@ unsafe extern "C" fn tell(_module: Object, arguments: Object) -> Object {
             suspicious: text(suspicious),
             payload,
             took_us: u64::from(took),
+            replaced: None,
         };
         if rewrite.child.is_none() {
             exec::refuse(rewrite.reason);

@@ -255,7 +255,17 @@ impl Writer<'_, '_> {
             self.rewrite(rewrite);
         }
         self.moment("initialised", event.initialised);
-        if event.rewrite.is_some() {
+        if let Some(replaced) = event.rewrite.and_then(|rewrite| rewrite.replaced) {
+            match replaced.fork {
+                Some(fork) => {
+                    self.name("forked");
+                    self.fork(fork);
+                }
+                None => self.raw("forked", format_args!("null")),
+            }
+            self.raw("forks", format_args!("[]"));
+            self.moment("used", event.here);
+        } else if event.rewrite.is_some() {
             self.moment("forked", event.here);
             self.raw("forks", format_args!("[]"));
             self.raw("used", format_args!("null"));

@@ -135,6 +135,20 @@ pub fn initialised(out: &mut Buffer<'_>, at: &Moment, scene: &Scene<'_>) {
 /// A fork that became a fresh process, or did not, for `FORKGUARD_VERBOSE=1`.
 pub fn rewritten(out: &mut Buffer<'_>, rewrite: &Rewrite<'_>, at: &Moment) {
     let Rewrite { process, .. } = rewrite;
+    if rewrite.replaced.is_some() {
+        let (pid, function) = (at.pid, at.function());
+        match rewrite.child {
+            Some(_) => out.put(format_args!(
+                "forkguard: pid {pid} used CUDA in a forked process ({function}); FORKGUARD_EXEC \
+                 runs in its place: {process}\n"
+            )),
+            None => out.put(format_args!(
+                "forkguard: pid {pid}: FORKGUARD_EXEC does not run in its place: {}\n",
+                rewrite.reason
+            )),
+        }
+        return;
+    }
     match rewrite.child {
         Some(child) => out.put(format_args!(
             "forkguard: pid {}: the fork of {process} is a fresh process, pid {child} ({} KB \

@@ -1,7 +1,11 @@
 //! The operating system, as hooks may use it: raw, without locks, without allocation.
 
+pub mod command_line;
+pub mod descriptors;
 pub mod elf;
 pub mod memory;
 pub mod modules;
+pub mod program;
 pub mod raw;
+pub mod signals;
 pub mod thread;

@@ -30,6 +30,16 @@ impl Drop for ErrnoGuard {
     }
 }
 
+/// What a system call of [`libc::syscall`] answered; the error is its number.
+pub fn checked(answer: core::ffi::c_long) -> Result<usize, c_int> {
+    if answer >= 0 {
+        Ok(answer as usize)
+    } else {
+        // SAFETY: `__errno_location` always gives this thread's valid `errno`.
+        Err(unsafe { *libc::__errno_location() })
+    }
+}
+
 /// This process, as its own pid namespace numbers it.
 pub fn getpid() -> i32 {
     // SAFETY: the call takes no argument and cannot fail.

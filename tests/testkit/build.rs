@@ -10,7 +10,7 @@ use std::{env, fs};
 /// Programs that need nothing but their own source.
 const PLAIN: &[&str] = &["nowipe", "lookups", "host", "cuvid", "pjrt"];
 /// Programs that run the shared scenarios, or need another part of them.
-const WITH_SCENARIOS: &[&str] = &["roads", "forks", "atforks", "calls", "busy"];
+const WITH_SCENARIOS: &[&str] = &["roads", "forks", "atforks", "calls", "busy", "in_place"];
 /// Libraries that need nothing but their own source.
 const LIBRARIES: &[&str] = &["next_two", "lookalikes", "allocator"];
 

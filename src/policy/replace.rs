@@ -1,0 +1,408 @@
+//! `FORKGUARD_EXEC`: a forked process that uses CUDA becomes another program.
+//!
+//! What `os.fork()` or a C program's `fork` left in the middle of its work cannot be continued in
+//! a fresh process. So the user may name what is to run in its place, at its first use of CUDA:
+//! same pid, same descriptors, same environment. Workers whose fork was refused for a reason of
+//! their own are left alone, for another program does not do their work.
+//!
+//! Runs in a forked child that may hold any lock for ever: system calls and mapped memory only.
+//! Where it cannot be done, everything is put back as it was, and the chain goes on.
+
+use core::cell::UnsafeCell;
+use core::ffi::{CStr, c_char, c_int};
+use core::fmt;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use super::Call;
+use super::exec::{self, Replaced, Rewrite};
+use crate::config::command::{self, Piece};
+use crate::config::{self, InPlace};
+use crate::lineage::{self, FORKS_GIVEN, Fork, Moment};
+use crate::report::buffer::Buffer;
+use crate::report::emit;
+use crate::semaphores;
+use crate::stack::{native, python};
+use crate::sys::program::{Guard, Mapping, NotExecuted, Strings, Variables, environment, own_path};
+use crate::sys::raw::{self, checked};
+use crate::sys::{command_line, descriptors, signals, thread};
+
+/// Bytes of the longest path of a command.
+const PATH: usize = 4096;
+
+const TRYING: u64 = 1;
+const DECIDED: u64 = 2;
+/// The process that tries or has decided above, which of the two below.
+static STATE: AtomicU64 = AtomicU64::new(0);
+
+struct Room(UnsafeCell<(Moment, signals::Before)>);
+
+// SAFETY: touched only by the thread that moved `STATE` to this process and `TRYING`.
+unsafe impl Sync for Room {}
+
+static ROOM: Room = Room(UnsafeCell::new((Moment::EMPTY, signals::Before::EMPTY)));
+
+/// At load: what must be known of the program before it changes it.
+pub fn prepare() {
+    match config::get().in_place() {
+        None => {}
+        Some(InPlace::Command(_)) => signals::remember_start(),
+        Some(InPlace::Restart) => {
+            signals::remember_start();
+            command_line::keep();
+        }
+    }
+}
+
+/// At a use of CUDA in a forked process. Returns where this process stays what it is.
+pub fn act(call: &Call<'_>) {
+    let Some(what) = config::get().in_place() else {
+        return;
+    };
+    let here = thread::current();
+    if here.rewriting.get() != 0 || !claim() {
+        return;
+    }
+    here.rewriting.set(1);
+    // SAFETY: claimed by this thread.
+    let (used, before) = unsafe { &mut *ROOM.0.get() };
+    if !exec::has_reason() {
+        let refusal = replace(call, what, used, before);
+        exec::refuse_here(format_args!("{refusal}"));
+        tell(what, used, exec::refusal());
+    }
+    here.rewriting.set(0);
+    let me = u64::from(raw::getpid() as u32);
+    STATE.store(me << 32 | DECIDED, Ordering::Release);
+    // SAFETY: wakes whoever waits for the word in this process.
+    unsafe { libc::syscall(libc::SYS_futex, phase(), libc::FUTEX_WAKE, i32::MAX) };
+}
+
+/// The lower half of [`STATE`], for the kernel.
+fn phase() -> *const AtomicU32 {
+    const _: () = assert!(cfg!(target_endian = "little"), "the lower half comes first");
+    (&raw const STATE).cast()
+}
+
+/// Whether this thread is the one to try. Others of the process wait until it is decided.
+fn claim() -> bool {
+    let me = u64::from(raw::getpid() as u32);
+    loop {
+        let state = STATE.load(Ordering::Acquire);
+        if state >> 32 != me {
+            // As the parent left it.
+            let ours = me << 32 | TRYING;
+            if STATE
+                .compare_exchange(state, ours, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok()
+            {
+                return true;
+            }
+        } else if state & DECIDED != 0 {
+            return false;
+        } else {
+            let no_limit = core::ptr::null::<libc::timespec>();
+            // SAFETY: the kernel reads the word, and returns when it is another or was woken.
+            unsafe {
+                libc::syscall(
+                    libc::SYS_futex,
+                    phase(),
+                    libc::FUTEX_WAIT,
+                    TRYING as u32,
+                    no_limit,
+                );
+            }
+        }
+    }
+}
+
+/// Why another program does not run here.
+enum Refusal {
+    Twice(&'static str),
+    SetUser,
+    NoCommandLine,
+    NotFound(&'static [u8]),
+    Failed(&'static [u8], c_int),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Refusal::Twice(variable) => write!(
+                f,
+                "this program was itself run by FORKGUARD_EXEC in the place of a forked process \
+                 ({variable} is set), and that is done once, lest it never end"
+            ),
+            Refusal::SetUser => f.write_str(
+                "FORKGUARD_EXEC=restart does not start a program again that runs with another \
+                 user's rights",
+            ),
+            Refusal::NoCommandLine => f.write_str(
+                "FORKGUARD_EXEC=restart has the program's command line from /proc, and it could \
+                 not be read there when the program began",
+            ),
+            Refusal::NotFound(line) => write!(
+                f,
+                "the command of FORKGUARD_EXEC ({}) was not found, or is not executable",
+                text(line)
+            ),
+            Refusal::Failed(line, errno) => write!(
+                f,
+                "what FORKGUARD_EXEC names ({}) could not be executed: {}",
+                text(line),
+                NotExecuted(errno)
+            ),
+        }
+    }
+}
+
+/// A command line for a message, which has room for the beginning of a long one.
+fn text(line: &[u8]) -> &str {
+    let line = core::str::from_utf8(line).unwrap_or("no text");
+    &line[..line.floor_char_boundary(200)]
+}
+
+/// Executes what is to run here. Answers why not.
+fn replace(
+    call: &Call<'_>,
+    what: InPlace<'static>,
+    used: &mut Moment,
+    before: &mut signals::Before,
+) -> Refusal {
+    used.stack.native_len = 0;
+    python::capture(&mut used.stack.python);
+    used.stamp(call.name, call.caller);
+    if native::is_safe() {
+        native::capture(&mut used.stack);
+    }
+    if config::get().is_restart() {
+        return Refusal::Twice("FORKGUARD_RESTARTED");
+    }
+    if config::get().is_replacement() {
+        return Refusal::Twice("FORKGUARD_PARENT_PID");
+    }
+    match what {
+        InPlace::Restart => {
+            // SAFETY: reads a table that the kernel made.
+            if unsafe { libc::getauxval(libc::AT_SECURE) } != 0 {
+                return Refusal::SetUser;
+            }
+            let Some((path, arguments)) = command_line::kept() else {
+                return Refusal::NoCommandLine;
+            };
+            let errno = command_line::arguments(arguments).map_or_else(
+                |errno| errno,
+                |all| execute(path, &all, call, what, used, before),
+            );
+            Refusal::Failed(path.to_bytes(), errno)
+        }
+        InPlace::Command(line) => {
+            let found = words(line).and_then(|words| Ok((words, Mapping::new(PATH)?)));
+            let (words, mut room) = match found {
+                Ok(found) => found,
+                Err(errno) => return Refusal::Failed(line, errno),
+            };
+            let Some(path) = find(&words, &mut room) else {
+                return Refusal::NotFound(line);
+            };
+            Refusal::Failed(line, execute(path, &words, call, what, used, before))
+        }
+    }
+}
+
+/// The words of the command line.
+fn words(line: &[u8]) -> Result<Strings, c_int> {
+    let mut count = 0;
+    let _ = command::split(line, &mut |piece| count += usize::from(piece == Piece::End));
+    // A word and its NUL take no more than what they were made of and what ended it.
+    let mut strings = Strings::with_room(count, line.len() + 1)?;
+    let mut word = Mapping::new(line.len())?;
+    let mut len = 0;
+    // Accepted when the configuration was read.
+    let _ = command::split(line, &mut |piece| match piece {
+        Piece::Byte(byte) => {
+            word.bytes_mut()[len] = byte;
+            len += 1;
+        }
+        Piece::End => {
+            strings.put(&[&word.bytes()[..len]]);
+            len = 0;
+        }
+    });
+    Ok(strings)
+}
+
+/// Where the command is: along `PATH`, as a shell looks for it.
+fn find<'a>(words: &'a Strings, room: &'a mut Mapping) -> Option<&'a CStr> {
+    // SAFETY: the first word, a C string that lives as long as the words.
+    let name = unsafe { CStr::from_ptr(words.get(0) as *const c_char) };
+    if name.to_bytes().contains(&b'/') {
+        return is_executable(name).then_some(name);
+    }
+    let folders = Variables::find(b"PATH").and_then(crate::sys::program::copied);
+    let folders = folders.as_ref().map_or(&b"/bin:/usr/bin"[..], |path| {
+        let path = path.bytes();
+        &path[..path
+            .iter()
+            .position(|&byte| byte == 0)
+            .unwrap_or(path.len())]
+    });
+    let name = name.to_bytes();
+    let mut len = None;
+    for folder in folders.split(|&byte| byte == b':') {
+        // An empty one is the working directory.
+        let folder = if folder.is_empty() { b"." } else { folder };
+        let end = folder.len() + 1 + name.len();
+        let Some(place) = room.bytes_mut().get_mut(..=end) else {
+            continue;
+        };
+        place[..folder.len()].copy_from_slice(folder);
+        place[folder.len()] = b'/';
+        place[folder.len() + 1..end].copy_from_slice(name);
+        place[end] = 0;
+        if CStr::from_bytes_with_nul(place).is_ok_and(is_executable) {
+            len = Some(end);
+            break;
+        }
+    }
+    CStr::from_bytes_with_nul(room.bytes().get(..=len?)?).ok()
+}
+
+fn is_executable(path: &CStr) -> bool {
+    // SAFETY: `stat` is plain numbers, for which zero is a value.
+    let mut stat: libc::stat = unsafe { core::mem::zeroed() };
+    // SAFETY: a C string, and a place for the answer.
+    let asked = unsafe {
+        libc::syscall(
+            libc::SYS_newfstatat,
+            libc::AT_FDCWD,
+            path.as_ptr(),
+            &raw mut stat,
+            0,
+        )
+    };
+    checked(asked).is_ok()
+        && stat.st_mode & libc::S_IFMT == libc::S_IFREG
+        && stat.st_mode & 0o111 != 0
+}
+
+/// Executes it. Answers the error, with everything as it was before.
+fn execute(
+    path: &CStr,
+    arguments: &Strings,
+    call: &Call<'_>,
+    what: InPlace<'_>,
+    used: &Moment,
+    before: &mut signals::Before,
+) -> c_int {
+    let environment = match variables(call, what) {
+        Ok(environment) => environment,
+        Err(errno) => return errno,
+    };
+    tell(what, used, None);
+    let descriptors = Descriptors::hand_over();
+    before.start_anew();
+    // SAFETY: C strings, and arrays of them that end with a null pointer.
+    let answer = checked(unsafe {
+        libc::syscall(
+            libc::SYS_execve,
+            path.as_ptr(),
+            arguments.as_ptr(),
+            environment.as_ptr(),
+        )
+    });
+    before.put_back();
+    if let Ok(descriptors) = descriptors {
+        descriptors.take_back();
+    }
+    answer.err().unwrap_or_default()
+}
+
+fn variables(call: &Call<'_>, what: InPlace<'_>) -> Result<Strings, c_int> {
+    let parent = last_fork().map_or_else(
+        // SAFETY: takes nothing and always succeeds.
+        || unsafe { libc::getppid() },
+        |fork| fork.at.pid,
+    );
+    let (mut number, mut chain) = ([0; 48], [0; 64]);
+    let mut parents = Buffer::new(&mut number);
+    parents.put(format_args!("{parent}"));
+    let chain_len = exec::chain(&mut chain);
+    let guard = Guard {
+        library: own_path(),
+        policy: &chain[..chain_len],
+    };
+    let set: [(&CStr, &[u8]); 3] = [
+        (c"FORKGUARD_PARENT_PID", parents.since(0).as_bytes()),
+        (c"FORKGUARD_FUNCTION", call.name.to_bytes()),
+        (c"FORKGUARD_RESTARTED", b"1"),
+    ];
+    let restarted = usize::from(what == InPlace::Restart);
+    environment(&set[..2 + restarted], guard)
+}
+
+fn last_fork() -> Option<&'static Fork> {
+    let mut found: [Option<&'static Fork>; FORKS_GIVEN] = [None; FORKS_GIVEN];
+    let count = lineage::forks(&mut found);
+    found[..count].iter().rev().find_map(|fork| *fork)
+}
+
+/// Tells of it where that is asked for.
+fn tell(what: InPlace<'_>, used: &Moment, refusal: Option<&str>) {
+    if !emit::tells_of_rewrites() {
+        return;
+    }
+    let rewrite = Rewrite {
+        child: refusal.is_none().then(raw::getpid),
+        process: match what {
+            InPlace::Restart => "restart",
+            InPlace::Command(line) => core::str::from_utf8(line).unwrap_or("a command"),
+        },
+        reason: refusal.unwrap_or_default(),
+        suspicious: "",
+        payload: 0,
+        took_us: 0,
+        replaced: Some(Replaced { fork: last_fork() }),
+    };
+    emit::rewritten(&rewrite, used);
+}
+
+/// Descriptors whose flag was changed for the program that is to be executed: it has all that the
+/// forked process had, but nothing of the driver's.
+struct Descriptors {
+    changed: Mapping,
+    len: usize,
+}
+
+impl Descriptors {
+    const NUMBER: usize = size_of::<c_int>();
+
+    fn hand_over() -> Result<Self, c_int> {
+        let mut count = 0;
+        descriptors::each_open(|_| count += 1)?;
+        let mut all = Self {
+            changed: Mapping::new((count + 1) * Self::NUMBER)?,
+            len: 0,
+        };
+        descriptors::each_open(|fd| {
+            let drivers = descriptors::is_drivers(fd);
+            let closes = descriptors::closes_on_exec(fd);
+            if all.len < count && closes == Some(!drivers) && !semaphores::is_ours(fd) {
+                let at = all.len * Self::NUMBER;
+                all.changed.bytes_mut()[at..at + Self::NUMBER].copy_from_slice(&fd.to_ne_bytes());
+                all.len += 1;
+                descriptors::close_on_exec(fd, drivers);
+            }
+        })?;
+        Ok(all)
+    }
+
+    fn take_back(&self) {
+        let (numbers, _) = self.changed.bytes()[..self.len * Self::NUMBER].as_chunks();
+        for &number in numbers {
+            let fd = c_int::from_ne_bytes(number);
+            if let Some(closes) = descriptors::closes_on_exec(fd) {
+                descriptors::close_on_exec(fd, !closes);
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! `FORKGUARD_EXEC=restart`: a forked process that uses CUDA becomes the program's own command line again, once. Fails
+//! when the command line is another, when it is not known what it is, or when it never ends.
+
+use forkguard_testkit::{Program, client, python};
+
+fn forks() -> Program {
+    Program::client("forks")
+        .args(["fork", "use"])
+        .env("FORKGUARD_EXEC", "restart")
+}
+
+/// The second run has CUDA and a child of its own, which stays what it is.
+#[test]
+fn once() {
+    let outcome = forks().policy("exec,warn").run();
+    outcome.assert_stdout(&[
+        "child count 3",
+        "child exited 3",
+        "parent count 0",
+        "child exited 0",
+        "parent count 0",
+    ]);
+    outcome.assert_reports("cuDeviceGetCount");
+    outcome.assert_says("FORKGUARD_RESTARTED is");
+}
+
+/// A program that shows a title in the place of its arguments is restarted with those it was started with.
+#[test]
+fn a_program_that_wrote_over_its_arguments() {
+    let outcome = Program::client("in_place")
+        .args(["title", "a  b", ""])
+        .policy("exec,warn")
+        .env("FORKGUARD_EXEC", "restart")
+        .run();
+    // It would give up without the word `title`, and the child's count is refused in the second run alone.
+    let counts: Vec<&str> = outcome
+        .stdout
+        .lines()
+        .filter(|line| line.contains("count"))
+        .collect();
+    assert_eq!(
+        counts,
+        ["count 3", "parent count 0", "parent count 0"],
+        "{}",
+        outcome.story()
+    );
+}
+
+/// An interpreter, its options, a script with arguments; the folder and the environment are those of that moment.
+#[test]
+fn a_script() {
+    let outcome = python("exec_restart.py")
+        .args(["one", "two words", ""])
+        .policy("exec,abort")
+        .env("FORKGUARD_EXEC", "restart")
+        .run();
+    outcome.assert_silent();
+    outcome.assert_stdout(&[
+        "first ['one', 'two words', ''] in /",
+        "restarted ['one', 'two words', ''] in /usr, init 0",
+        "ended 7",
+    ]);
+}
+
+#[test]
+fn a_module() {
+    let folder = forkguard_testkit::script("exec_restart.py");
+    let folder = folder.parent().expect("a script lies somewhere");
+    let interpreter = std::env::var("FORKGUARD_TEST_PYTHON").unwrap_or_else(|_| "python3".into());
+    let outcome = Program::at(interpreter)
+        .args(["-B", "-m", "exec_restart", "one"])
+        .env("PYTHONPATH", folder)
+        .policy("exec,abort")
+        .env("FORKGUARD_EXEC", "restart")
+        .run();
+    outcome.assert_silent();
+    outcome.assert_stdout(&[
+        "first ['one'] in /",
+        "restarted ['one'] in /usr, init 0",
+        "ended 7",
+    ]);
+}
+
+/// Without `/proc` the command line is not known.
+#[test]
+fn without_proc() {
+    // An empty folder over /proc, in a mount namespace of its own.
+    let script = format!(
+        "mount -t tmpfs none /proc && exec {} fork use",
+        client("forks").display()
+    );
+    // SAFETY: geteuid takes nothing and cannot fail.
+    let mut arguments = if unsafe { libc::geteuid() } == 0 {
+        vec![]
+    } else {
+        vec!["--map-root-user"]
+    };
+    arguments.extend(["--mount", "sh", "-c", &script]);
+    let outcome = Program::at("unshare")
+        .args(arguments)
+        .policy("exec,warn")
+        .env("FORKGUARD_EXEC", "restart")
+        .run();
+    outcome.assert_stdout(&["child count 3", "child exited 3", "parent count 0"]);
+    outcome.assert_reports("cuDeviceGetCount");
+    outcome.assert_says("/proc");
+}
