@@ -57,6 +57,18 @@ def fill_dict(made, attributes):
     made.__dict__.update(attributes)
 
 
+def fill_attributes(made, state):
+    items, attributes, slots = state
+    if isinstance(made, dict):
+        dict.update(made, items)
+    elif isinstance(made, list):
+        list.extend(made, items)
+    if attributes:
+        object.__getattribute__(made, "__dict__").update(attributes)
+    for name, value in slots.items():
+        object.__setattr__(made, name, value)
+
+
 def semaphore_lock(cls, fd, offset, kind, maximum):
     """A lock of multiprocessing's. The guard's own sem_open maps the page that the name means."""
     made = cls.__new__(cls)

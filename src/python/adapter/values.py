@@ -3,6 +3,7 @@
 `reduce` answers what pickle's `__reduce__` would, or NotImplemented where the usual way is right. What cannot be
 the same there is refused, never changed in silence.
 """
+import copyreg
 import sys
 import types
 
@@ -384,6 +385,39 @@ def _typed_storage(value, session):
     return rebuild.typed_storage, (untyped, value.dtype)
 
 
+# ---- objects whose class answers for names that it does not have
+
+PICKLES_ITSELF = {
+    "__reduce__", "__reduce_ex__", "__getstate__", "__setstate__", "__getnewargs__", "__getnewargs_ex__",
+}  # fmt: skip
+
+
+def _answers_any_name(value, cls, session):
+    """pickle would ask a half-made object for `__setstate__`, and the class's `__getattr__` go round for ever."""
+    made = [base for base in cls.__mro__ if base.__flags__ & HEAP_TYPE]
+    if not any("__getattr__" in vars(base) for base in made) or cls in copyreg.dispatch_table:
+        return False
+    own_memory = cls.__mro__[len(made)] in (object, dict, list) and made == list(cls.__mro__[: len(made)])
+    return own_memory and not any(PICKLES_ITSELF.intersection(vars(base)) for base in made)
+
+
+def _attributes_alone(value, session):
+    """Neither way is the class's code asked."""
+    cls = type(value)
+    items = (dict if isinstance(value, dict) else list)(value) if isinstance(value, (dict, list)) else None
+    try:
+        attributes = dict(object.__getattribute__(value, "__dict__"))
+    except AttributeError:
+        attributes = {}
+    slots = {}
+    for name in copyreg._slotnames(cls):
+        try:
+            slots[name] = object.__getattribute__(value, name)
+        except AttributeError:
+            pass
+    return copyreg.__newobj__, (cls,), (items, attributes, slots), None, None, rebuild.fill_attributes
+
+
 def _types():
     import _io
     import _thread
@@ -423,4 +457,5 @@ _BY_SHAPE = (
     (_is_tensor, _tensor),
     (_is_storage, _storage),
     (_is_typed_storage, _typed_storage),
+    (_answers_any_name, _attributes_alone),
 )
