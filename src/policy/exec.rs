@@ -12,7 +12,7 @@ use crate::config;
 use crate::lineage::{Fork, Moment};
 use crate::report::{buffer::Buffer, emit};
 use crate::stack;
-use crate::sys::thread;
+use crate::sys::{raw, spawn, thread};
 
 /// Bytes of one reason.
 const REASON: usize = 512;
@@ -53,15 +53,15 @@ pub fn start(pid: i32) {
     thread::current().started.set(pid);
 }
 
-/// A process that was started for a fork that never came: another audit hook forbade it.
+/// A process that was started for a fork that never came: another audit hook forbade it, or an
+/// interrupt did.
 pub fn abandon() {
     let pid = thread::current().started.replace(0);
     if pid > 0 {
+        let _errno = raw::ErrnoGuard::new();
         // SAFETY: a child that this thread started and nobody else knows of.
-        unsafe {
-            libc::kill(pid, libc::SIGKILL);
-            libc::waitpid(pid, core::ptr::null_mut(), 0);
-        }
+        unsafe { libc::kill(pid, libc::SIGKILL) };
+        spawn::reap(pid);
     }
 }
 

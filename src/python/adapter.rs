@@ -75,6 +75,10 @@ fn decide(in_fork: bool) -> Answer {
     // SAFETY: both ways here hold the GIL.
     let answer = unsafe { ask(calls, in_fork) };
     here.rewriting.set(0);
+    if !matches!(answer, Answer::Started(_)) {
+        // Something was raised after a process had been started: nobody else would know of it.
+        exec::abandon();
+    }
     answer
 }
 

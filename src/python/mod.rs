@@ -8,6 +8,7 @@ pub mod adapter;
 pub mod api;
 pub mod audit;
 pub mod native;
+pub mod spawn;
 pub mod torch;
 
 /// Finds the interpreter, if one was loaded since. Calls the loader.

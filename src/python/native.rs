@@ -40,6 +40,7 @@ pub struct Calls {
     pub function: unsafe extern "C" fn(*const Method, Object, Object) -> Object,
     pub parse: unsafe extern "C" fn(Object, *const c_char, ...) -> c_int,
     pub build: unsafe extern "C" fn(*const c_char, ...) -> Object,
+    pub release: unsafe extern "C" fn(*mut c_void),
     /// `PyExc_Exception`, the variable.
     pub exception: *const Object,
 }
@@ -106,6 +107,7 @@ fn find() -> Option<Calls> {
         function: function!(c"PyCFunction_NewEx"),
         parse: function!(c"PyArg_ParseTuple"),
         build: function!(c"Py_BuildValue"),
+        release: function!(c"PyBuffer_Release"),
         exception: elf::find_in_python(c"PyExc_Exception")? as *const Object,
     })
 }
@@ -136,10 +138,11 @@ const fn method(name: &'static CStr, function: Function) -> Method {
     }
 }
 
-static METHODS: [Method; 4] = [
+static METHODS: [Method; 5] = [
     method(c"semaphore", semaphore),
     method(c"is_semaphore_fd", is_semaphore_fd),
     method(c"settings", settings),
+    method(c"spawn", super::spawn::spawn),
     method(c"tell", tell),
 ];
 

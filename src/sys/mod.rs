@@ -8,4 +8,5 @@ pub mod modules;
 pub mod program;
 pub mod raw;
 pub mod signals;
+pub mod spawn;
 pub mod thread;

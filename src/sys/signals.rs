@@ -59,6 +59,11 @@ fn exchange(signal: c_int, new: Option<&Action>) -> Action {
     old
 }
 
+/// The set with this signal in it.
+pub fn with(set: Set, signal: c_int) -> Set {
+    set | bit(signal)
+}
+
 /// Sets this thread's mask; answers the one before.
 pub fn mask(new: Set) -> Set {
     let mut old: Set = 0;

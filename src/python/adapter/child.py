@@ -193,7 +193,18 @@ def _bootstrap(process, header):
     if not header["sigint_blocked"]:
         import signal
 
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+        try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+        except BaseException as interrupt:
+            # It came while the process was made ready: it is for the program's code, as in a forked worker.
+            process.run = _raiser(interrupt)
     if header["child_r"] is not None:
         return process._bootstrap(parent_sentinel=header["child_r"])
     return process._bootstrap()
+
+
+def _raiser(error):
+    def run():
+        raise error
+
+    return run

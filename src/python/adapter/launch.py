@@ -56,6 +56,7 @@ def launch(package, process, child_r, child_w, not_passed, in_fork, runs_exit):
         "runs_exit": runs_exit,
         "tracker": _tracker_fd(package),
         "load": _forkguard.codes["load"],
+        "path": [entry for entry in sys.path if type(entry) is str],
         "sigint_blocked": signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []),
         "codes": {name: _forkguard.codes[name] for name in CHILD},
         "parent": os.getpid(),

@@ -6,6 +6,9 @@ import struct
 from _forkguard import native
 
 PAGE = 4096
+NAME = "forkguard-payload"
+# What /proc calls what is made for one worker. Another thread may be starting another one at this moment.
+ANOTHERS = ("/memfd:%s " % NAME, "/memfd:forkguard-status ")
 
 
 def write(session, header, not_passed):
@@ -17,9 +20,9 @@ def write(session, header, not_passed):
         places.append((at, raw.nbytes))
         at += _pages(raw.nbytes)
     header["buffers"], header["body"], header["fds"] = places, len(body), []
-    fd = os.memfd_create("forkguard-payload", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    fd = os.memfd_create(NAME, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
-        inherited = _inherited(session, not_passed)
+        inherited = _inherited(session, not_passed, header["status"])
         header["fds"] = inherited
         packed = marshal.dumps(header)
         # The number of the first page is not in the header: it follows from the header's length.
@@ -56,7 +59,7 @@ def _seal(fd):
     fcntl.fcntl(fd, getattr(fcntl, "F_ADD_SEALS", 1033), 0xF)
 
 
-def _inherited(session, not_passed):
+def _inherited(session, not_passed, status):
     """Every fd crosses under its number, as it does in a fork: (fd, whether it closes on exec there). Not the
     driver's, not the parent's ends of this worker's pipes, not pages of semaphores that it does not use."""
     found = []
@@ -70,6 +73,8 @@ def _inherited(session, not_passed):
         except OSError:
             continue
         if target.startswith(("/dev/nvidia", "/proc/driver/nvidia")):
+            continue
+        if target.startswith(ANOTHERS) and fd != status:
             continue
         if native["is_semaphore_fd"](fd) and fd not in session.fds:
             continue

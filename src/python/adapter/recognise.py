@@ -2,8 +2,6 @@
 
 Also those of packages with its shape (`multiprocess`, billiard): a frame `_launch` of a module `popen_fork`.
 """
-import os
-import signal
 import time
 
 from _forkguard import launch, native
@@ -17,7 +15,8 @@ NO_CLOUDPICKLE = (
 
 
 def on_fork(frame, in_fork):
-    """The pid of the fresh process, or 0 where the fork is to be made. Only interrupts are raised."""
+    """The pid of the fresh process, or 0 where the fork is to be made. Only interrupts are raised; a process that was
+    started and whose pid is not answered is ended by the caller, which has it from `spawn`."""
     code = frame.f_code
     if code.co_name != "_launch" or not code.co_filename.endswith("popen_fork.py"):
         return 0
@@ -38,16 +37,10 @@ def on_fork(frame, in_fork):
         _tell(0, name, reason(error), [], 0, began)
         return 0
     note = ""
-    try:
-        if not by_value and not _said:
-            _said.append(True)
-            note = NO_CLOUDPICKLE
-        _tell(pid, name, note, suspicious, size, began)
-    except BaseException:
-        # Nobody would know of it.
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        raise
+    if not by_value and not _said:
+        _said.append(True)
+        note = NO_CLOUDPICKLE
+    _tell(pid, name, note, suspicious, size, began)
     return pid
 
 

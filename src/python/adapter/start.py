@@ -1,16 +1,17 @@
 """Executes the interpreter again, as a child of this process, with the payload and the program's fds."""
-import errno
 import os
 import signal
+import struct
 import sys
 
 from _forkguard import native
 from _forkguard.errors import Refused
 
-# What the fresh interpreter runs: it reads the rest from memory.
+# What the fresh interpreter runs: it reads the rest from memory. Nothing is imported before the path is the parent's:
+# that of `-c` begins with the working directory. What is imported here is built in.
 BOOT = (
-    "import marshal as m,os;f=%d;n,=__import__('struct').unpack('<Q',os.pread(f,8,0));h=m.loads(os.pread(f,n,8));"
-    "s={'__name__':'_forkguard'};exec(h['load'],s);s['install'](h['codes'],{}).child.run(f,h)"
+    "import marshal as m,posix as o,sys;f=%d;n=int.from_bytes(o.pread(f,8,0),'little');h=m.loads(o.pread(f,n,8));"
+    "sys.path[:]=h['path'];s={'__name__':'_forkguard'};exec(h['load'],s);s['install'](h['codes'],{}).child.run(f,h)"
 )
 
 
@@ -30,30 +31,19 @@ def executable_of(package):
 
 
 def execute(executable, payload, header):
+    """The pid. An interrupt must not meet a half-started worker: it is unblocked where the program's code begins."""
     arguments = [executable, *map(os.fsencode, _interpreter_flags()), b"-c", (BOOT % payload).encode()]
     arguments.append(b"--multiprocessing-fork")
-    fds = [fd for fd, _ in header["fds"] if fd > 2] + [payload]
-    # An interrupt must not meet a half-started worker: unblocked where the program's code begins.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        return _fork_exec(executable, arguments, fds, _environment())
-    except _Closed:
-        # Another thread closed one since they were listed; what it opened since is not missed.
-        return _fork_exec(executable, arguments, list(filter(_is_open, fds)), _environment())
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    fds = sorted([fd for fd, _ in header["fds"] if fd > 2] + [payload])
+    kept = struct.pack("%di" % len(fds), *fds)
+    pid, errno = native["spawn"](_strings(arguments), _environment(), kept, signal.SIGINT)
+    if not pid:
+        raise Refused("%s could not be executed: %s" % (os.fsdecode(executable), os.strerror(errno)))
+    return pid
 
 
-class _Closed(Refused):
-    """One of the fds that were to be passed on is closed."""
-
-
-def _is_open(fd):
-    try:
-        os.fstat(fd)
-    except OSError:
-        return False
-    return True
+def _strings(all):
+    return b"".join(each + b"\0" for each in all)
 
 
 def _interpreter_flags():
@@ -73,38 +63,4 @@ def _environment():
     if not any(os.path.basename(path) == name for path in loaded):
         environment[b"LD_PRELOAD"] = b":".join([os.fsencode(library), *loaded])
     environment.setdefault(b"FORKGUARD_POLICY", os.fsencode(chain))
-    return [key + b"=" + value for key, value in environment.items()]
-
-
-def _fork_exec(executable, arguments, fds, environment):
-    """As subprocess does it: vfork where it can, and a pipe that tells when executing failed."""
-    import _posixsubprocess
-
-    tells, told = os.pipe()
-    try:
-        version = sys.version_info[:2]
-        ids = {(3, 8): []}.get(version, [None, None, None, -1])
-        if version >= (3, 11):
-            ids = [-1, *ids]
-        last = [False] if version >= (3, 11) else []
-        if last:
-            import subprocess
-
-            last = [getattr(subprocess, "_USE_VFORK", True)]
-        pid = _posixsubprocess.fork_exec(
-            arguments, [executable], True, tuple(sorted({*fds, told})), None, environment,
-            -1, -1, -1, -1, -1, -1, tells, told, False, False, *ids, None, *last,
-        )  # fmt: skip
-        os.close(told)
-        told = -1
-        said = os.read(tells, 4096)
-    finally:
-        os.close(tells)
-        if told >= 0:
-            os.close(told)
-    if said:
-        os.waitpid(pid, 0)
-        closed = said.startswith(b"OSError:%x:" % errno.EBADF)
-        cause = _Closed if closed else Refused
-        raise cause("%s could not be executed (%s)" % (os.fsdecode(executable), said.decode("ascii", "replace")))
-    return pid
+    return _strings(key + b"=" + value for key, value in environment.items())

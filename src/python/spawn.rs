@@ -1,0 +1,135 @@
+//! `spawn`, as the adapter calls it: the interpreter again, as a child of this process.
+//!
+//! The pid is noted with the thread before Python sees it ([`exec::start`]): whatever is raised in
+//! the adapter afterwards, an interrupt included, the child is not forgotten.
+
+use core::ffi::{CStr, c_char, c_int, c_void};
+
+use super::api::Object;
+use super::native::{Calls, calls};
+use crate::policy::exec;
+use crate::sys::descriptors;
+use crate::sys::spawn::{self, Program};
+
+unsafe extern "C" {
+    /// The C library's.
+    static environ: *const *const c_char;
+}
+
+/// `Py_buffer`.
+#[repr(C)]
+struct Bytes {
+    start: *const u8,
+    object: Object,
+    len: isize,
+    rest: [*mut c_void; 7],
+}
+
+impl Bytes {
+    const NONE: Self = Self {
+        start: core::ptr::null(),
+        object: core::ptr::null_mut(),
+        len: 0,
+        rest: [core::ptr::null_mut(); 7],
+    };
+
+    /// `None` where Python said `None`.
+    fn get(&self) -> Option<&[u8]> {
+        // SAFETY: filled in by the interpreter, and alive until it is given back.
+        (!self.start.is_null())
+            .then(|| unsafe { core::slice::from_raw_parts(self.start, self.len as usize) })
+    }
+
+    /// The C strings that it consists of, and the null at their end.
+    fn strings(&self) -> Option<Vec<*const c_char>> {
+        let text = self.get()?;
+        let strings = text.split_inclusive(|&byte| byte == 0);
+        let strings = strings.filter(|string| string.last() == Some(&0));
+        let strings = strings.map(|string| string.as_ptr().cast());
+        Some(strings.chain([core::ptr::null()]).collect())
+    }
+}
+
+/// `spawn(arguments, environment, kept, signal)`: `(pid, errno)`, one of them 0. The file is the
+/// first argument. Arguments and environment are NUL-terminated each; no environment is the one of
+/// this process as it is. `kept` are descriptors, a C `int` each.
+///
+/// # Safety
+/// For the interpreter to call, with the GIL and a tuple.
+pub unsafe extern "C" fn spawn(_module: Object, arguments: Object) -> Object {
+    let Some(calls) = calls() else {
+        return core::ptr::null_mut();
+    };
+    let (mut argv, mut envp, mut kept) = (Bytes::NONE, Bytes::NONE, Bytes::NONE);
+    let mut signal: c_int = 0;
+    // SAFETY: called by the interpreter, with the GIL and a tuple; `y*` and `z*` fill in a
+    // `Py_buffer` each, which is given back below.
+    unsafe {
+        if (calls.parse)(
+            arguments,
+            c"y*z*y*i".as_ptr(),
+            &raw mut argv,
+            &raw mut envp,
+            &raw mut kept,
+            &raw mut signal,
+        ) == 0
+        {
+            return core::ptr::null_mut();
+        }
+        let answer = start(&argv, &envp, &kept, signal);
+        for bytes in [&mut argv, &mut envp, &mut kept] {
+            (calls.release)((&raw mut *bytes).cast());
+        }
+        answered(calls, answer)
+    }
+}
+
+unsafe fn answered(calls: &Calls, answer: Result<c_int, c_int>) -> Object {
+    let (pid, errno) = match answer {
+        Ok(pid) => (pid, 0),
+        Err(errno) => (0, errno),
+    };
+    // SAFETY: the GIL is held, says the caller.
+    unsafe { (calls.build)(c"ii".as_ptr(), pid, errno) }
+}
+
+fn start(argv: &Bytes, envp: &Bytes, kept: &Bytes, signal: c_int) -> Result<c_int, c_int> {
+    let (arguments, environment) = (argv.strings().unwrap_or_default(), envp.strings());
+    let file = match arguments.first() {
+        // SAFETY: one of the C strings of `argv`.
+        Some(&file) if !file.is_null() => unsafe { CStr::from_ptr(file) },
+        _ => return Err(libc::EINVAL),
+    };
+    let numbers = kept
+        .get()
+        .unwrap_or_default()
+        .chunks_exact(size_of::<c_int>());
+    let numbers = numbers.filter_map(|bytes| Some(c_int::from_ne_bytes(bytes.try_into().ok()?)));
+    let kept: Vec<c_int> = numbers.collect();
+    let closed = others(&kept)?;
+    let pid = spawn::spawn(&Program {
+        file,
+        arguments: &arguments,
+        environment: environment.as_ref().map_or_else(
+            // SAFETY: the C library's variable; its GIL-holding readers and writers are this one.
+            || unsafe { environ },
+            Vec::as_ptr,
+        ),
+        kept: &kept,
+        closed: &closed,
+        blocked: signal,
+    })?;
+    exec::start(pid);
+    Ok(pid)
+}
+
+/// Open descriptors that would get across beside those that are to.
+fn others(kept: &[c_int]) -> Result<Vec<c_int>, c_int> {
+    let mut found = Vec::new();
+    descriptors::each_open(|fd| {
+        if fd > 2 && !kept.contains(&fd) && descriptors::closes_on_exec(fd) == Some(false) {
+            found.push(fd);
+        }
+    })?;
+    Ok(found)
+}
