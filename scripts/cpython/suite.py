@@ -12,6 +12,9 @@ import unittest
 # What the suites need to be complete, but for the network, audio and large files.
 RESOURCES = ["cpu", "subprocess", "walltime", "decimal"]
 
+# In seconds; a pool of threads that is terminated at the wrong moment sits through it (test_terminate).
+LONG_TIMEOUT = 60
+
 # Some builds of Python are installed without these; their tests are there, in _test_multiprocessing.
 REBUILT = """\
 from test import _test_multiprocessing
@@ -105,6 +108,8 @@ def main(name, result_path, more=()):
 
     support.use_resources = RESOURCES
     support.verbose = 1
+    if hasattr(support, "LONG_TIMEOUT"):
+        support.LONG_TIMEOUT = LONG_TIMEOUT
     with open("/proc/self/maps") as maps:
         guarded = "libforkguard.so" in maps.read()
     left_out = {}
