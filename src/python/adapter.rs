@@ -29,15 +29,17 @@ macro_rules! source {
 }
 
 /// In the order in which they build on one another.
-const SOURCES: [(&str, &str); 17] = source!(
+const SOURCES: [(&str, &str); 19] = source!(
     "load",
     "errors",
     "rebuild",
     "own",
     "origin",
+    "tensors",
     "values",
     "pickling",
     "reach",
+    "torch_state",
     "state",
     "status",
     "payload",

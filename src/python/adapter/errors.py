@@ -5,6 +5,13 @@ class Refused(Exception):
     """The text says what could not cross, and why."""
 
 
+class OnGpu(Refused):
+    """What is on the GPU crosses only to a worker that is seen to use it: the others are not to initialise CUDA."""
+
+    def __init__(self, what):
+        super().__init__("it holds a %s on the GPU, and nothing that the worker was given names it" % what)
+
+
 def kind(value):
     """What a value is, as a person says it."""
     cls = value if isinstance(value, type) else type(value)

@@ -5,15 +5,17 @@ import signal
 import sys
 
 import _forkguard
-from _forkguard import origin, own, payload, pickling, reach, rebuild, start, state, status
-from _forkguard.errors import Refused, kind, reason
+from _forkguard import origin, own, payload, pickling, reach, rebuild, start, state, status, tensors
+from _forkguard.errors import OnGpu, Refused, kind, reason
 
 # In `__main__`, but the interpreter's.
 NOT_GLOBALS = {"__builtins__", "__loader__", "__spec__", "__cached__", "__annotations__"}
 # The modules of the adapter that the fresh process runs.
-CHILD = ("errors", "rebuild", "origin", "state", "status", "sections", "overlays", "child")
+CHILD = ("errors", "rebuild", "origin", "torch_state", "state", "status", "sections", "overlays", "child")
 # Values that failed to cross once, and will again: (module, path) to (id, type, why).
 _known = {}
+# Values that are on the GPU, which cross only when they are seen to be used: (module, path) to (id, type, why).
+_on_gpu = {}
 # What fresh processes failed to make again, not yet in `_known`: (module, path) to why.
 _told = {}
 # Shapes of processes of which an earlier one did not get ready, and why.
@@ -35,7 +37,16 @@ def launch(package, process, child_r, child_w, not_passed, in_fork, runs_exit):
             raise Refused("it was forked at the very moment CUDA was initialised, where nothing can be imported")
         _check_main_guard()
     session = pickling.Session(package, cloud)
-    walk = reach.Walk().run(process)
+    walk = reach.Walk().run_for(process)
+    try:
+        return _start(session, walk, process, executable, shape, child_r, child_w, not_passed, runs_exit)
+    except BaseException:
+        tensors.take_back(session.given)
+        raise
+
+
+def _start(session, walk, process, executable, shape, child_r, child_w, not_passed, runs_exit):
+    package = session.package
     preparation = _preparation(package, process, session)
     sections, lost = _pickled(session, walk, process)
     for key, why in lost.items():
@@ -73,7 +84,7 @@ def launch(package, process, child_r, child_w, not_passed, in_fork, runs_exit):
     finally:
         page.close()
     page.watch(pid, shape)
-    return pid, size, cloud is not None, session.suspicious
+    return pid, size, session.by_value, session.suspicious
 
 
 def _shape(process):
@@ -197,11 +208,14 @@ def _pickled(session, walk, process):
         known = _known.get(key)
         if known is not None and known[:2] == (id(value), type(value)):
             lost[key] = known[2]
+        held = _on_gpu.get(key)
+        if held is not None and held[:2] == (id(value), type(value)) and not walk.uses(key):
+            lost[key] = held[2]
     previous = session.contexts.get_spawning_popen()
     session.contexts.set_spawning_popen(_Popen(session))
     try:
         while True:
-            failed = _attempt(session, items, lost)
+            failed = _attempt(session, walk, items, lost)
             if not isinstance(failed, tuple):
                 break
             key, value, error = failed
@@ -211,7 +225,7 @@ def _pickled(session, walk, process):
             if isinstance(error, Refused):
                 why = reason(error)
             lost[key] = why
-            _known[key] = (id(value), type(value), why)
+            (_on_gpu if isinstance(error, OnGpu) else _known)[key] = (id(value), type(value), why)
     finally:
         session.contexts.set_spawning_popen(previous)
     for key in [key for key in lost if key[0] != "__main__"]:
@@ -222,11 +236,12 @@ def _pickled(session, walk, process):
     return failed, lost
 
 
-def _attempt(session, items, lost):
+def _attempt(session, walk, items, lost):
     sections, pickler = [], session.pickler()
     for what, key, value in items:
         if key in lost:
             continue
+        session.used = key is None or walk.uses(key)
         try:
             pickler.dump(value)
         except Exception as error:

@@ -12,7 +12,7 @@ import pickle
 import sys
 
 from _forkguard import values
-from _forkguard.errors import Refused, kind
+from _forkguard.errors import OnGpu, Refused, kind
 
 # The package itself, and those that carry a copy.
 PLACES = ("cloudpickle", "joblib.externals.cloudpickle", "ray.cloudpickle", "pyspark.cloudpickle")
@@ -63,6 +63,10 @@ class Session:
         for (_, known, function), value in sorted(_after_forkers(package), key=lambda entry: entry[0][0]):
             self.registered.setdefault(known, []).append((value, function))
         self.suspicious = []
+        # Tensors given away by CUDA IPC: id to (tensor, what its reduction is).
+        self.given = {}
+        # Whether the worker is seen to use what is being pickled.
+        self.used = True
 
     def pickler(self):
         """A new one for each attempt: a pickle that broke off leaves memories of what was not written. It is not kept
@@ -76,6 +80,10 @@ class Session:
     def suspect(self, text):
         if text not in self.suspicious:
             self.suspicious.append(text)
+
+    def meets_gpu(self, value):
+        if not self.used:
+            raise OnGpu(kind(value))
 
     def keep(self, buffer):
         """pickle's question whether a buffer goes with the rest (true) or beside it."""

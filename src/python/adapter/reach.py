@@ -29,6 +29,13 @@ class Walk:
         self.library = {}
         self.seen = {}
         self.queue = []
+        self.takes_tasks = False
+        self.tasks = None
+
+    def run_for(self, process):
+        target = vars(process).get("_target")
+        self.takes_tasks = _module_of(target).rpartition(".")[2] in TAKE_TASKS
+        return self.run(process)
 
     def run(self, *roots):
         for root in roots:
@@ -37,6 +44,16 @@ class Walk:
             value, where = self.queue.pop()
             self.look(value, where)
         return self
+
+    def uses(self, key):
+        """Whether the worker may be seen to use it; a pool's, also by a task that it may be given."""
+        if key in self.reached:
+            return True
+        if self.tasks is None:
+            self.tasks = Walk()
+            if self.takes_tasks:
+                self.tasks.run(*_tasks())
+        return key in self.tasks.reached
 
     def add(self, value, where):
         if type(value) in SIMPLE or id(value) in self.seen:
@@ -174,6 +191,28 @@ class Walk:
         if isinstance(value, (types.FunctionType, type)):
             return is_own(value.__module__) if isinstance(value.__module__, str) else False
         return type(value) in SIMPLE or type(value) in CONTAINERS or is_own(type(value).__module__)
+
+
+# The modules, by their last names, whose workers are told what to do by a queue: multiprocessing's, billiard's and
+# loky's `pool`, and concurrent.futures' `process`.
+TAKE_TASKS = {"pool", "process", "process_executor"}
+
+
+def _module_of(function):
+    name = getattr(function, "__module__", None) or getattr(type(function), "__module__", None)
+    return name if isinstance(name, str) else ""
+
+
+def _tasks():
+    """The functions and classes of `__main__`, but those that are running: they start the workers."""
+    running = set()
+    for frame in sys._current_frames().values():
+        while frame is not None:
+            running.add(frame.f_code)
+            frame = frame.f_back
+    for value in list(vars(sys.modules["__main__"]).values()):
+        if isinstance(value, type) or isinstance(value, types.FunctionType) and value.__code__ not in running:
+            yield value
 
 
 # ---- the program's own modules

@@ -180,6 +180,11 @@ def tensor_storage(buffer):
     return flat.untyped_storage()
 
 
+def fill_tensor(made, state):
+    made.grad, attributes = state
+    made.__dict__.update(attributes)
+
+
 def typed_storage(untyped, dtype):
     import torch
 

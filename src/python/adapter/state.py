@@ -5,6 +5,8 @@
 import signal
 import sys
 
+from _forkguard import torch_state
+
 # What `_logging` answers where the program configured nothing.
 UNCONFIGURED = (0, True, 30, {})
 
@@ -31,7 +33,7 @@ def taken():
     if hasattr(torch, "get_rng_state"):
         yield "torch's random state", torch.get_rng_state()
     if hasattr(torch, "get_default_dtype"):
-        yield "torch's settings", _torch(torch)
+        yield "torch's settings", dict(torch_state.taken())
     numpy = sys.modules.get("numpy")
     if hasattr(numpy, "get_printoptions"):
         yield "numpy's settings", (numpy.geterr(), numpy.get_printoptions())
@@ -42,25 +44,6 @@ def taken():
     logging = _logging() if "logging" in sys.modules else UNCONFIGURED
     if logging != UNCONFIGURED:
         yield "logging", logging
-
-
-def _torch(torch):
-    return (
-        torch.get_default_dtype(),
-        torch.is_grad_enabled(),
-        torch.get_num_threads(),
-        torch.are_deterministic_algorithms_enabled() if hasattr(torch, "are_deterministic_algorithms_enabled") else None,
-    )
-
-
-def _put_torch(dtype, gradients, threads, deterministic):
-    torch = sys.modules["torch"]
-    torch.set_default_dtype(dtype)
-    torch.set_grad_enabled(gradients)
-    if torch.get_num_threads() != threads:
-        torch.set_num_threads(threads)
-    if deterministic is not None:
-        torch.use_deterministic_algorithms(deterministic)
 
 
 def _handlers():
@@ -122,7 +105,7 @@ def put(what, value):
     elif what == "torch's random state":
         sys.modules["torch"].set_rng_state(value)
     elif what == "torch's settings":
-        _put_torch(*value)
+        torch_state.put(value)
     elif what == "numpy's settings":
         sys.modules["numpy"].seterr(**value[0])
         sys.modules["numpy"].set_printoptions(**value[1])

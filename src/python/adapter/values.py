@@ -7,7 +7,7 @@ import copyreg
 import sys
 import types
 
-from _forkguard import native, rebuild
+from _forkguard import native, rebuild, tensors
 from _forkguard.errors import Refused, kind
 
 # `Py_TPFLAGS_HEAPTYPE`: made at run time.
@@ -337,52 +337,18 @@ def _no_array(value, what):
     raise Refused("a numpy array over the memory of %s" % what)
 
 
-def _is_tensor(value, cls, session):
-    torch = sys.modules.get("torch")
-    return torch is not None and hasattr(torch, "Tensor") and isinstance(value, torch.Tensor)
+# ---- memory of the GPU
 
 
-def _tensor(value, session):
-    torch = sys.modules["torch"]
-    if value.device.type == "cpu" and value.layout is torch.strided and not value.is_shared():
-        # Not multiprocessing's own way, which would make the program's tensor a shared one.
-        return value.__reduce_ex__(5)
-    if value.is_cuda:
-        raise Refused("a CUDA tensor, which this version does not carry")
+def _is_on_gpu(value, cls, session):
+    """By the protocol's attribute of the class: asking the object may do work. Also one of JAX's in main memory, which
+    would initialise the GPU where it is made again."""
+    return hasattr(cls, "__cuda_array_interface__")
+
+
+def _on_gpu(value, session):
+    session.meets_gpu(value)
     return NotImplemented
-
-
-def _is_storage(value, cls, session):
-    torch = sys.modules.get("torch")
-    untyped = getattr(torch, "UntypedStorage", None)
-    return untyped is not None and isinstance(value, untyped)
-
-
-def _storage(value, session):
-    import pickle
-
-    torch = sys.modules["torch"]
-    if value.device.type != "cpu" or value.is_shared():
-        return NotImplemented
-    if value.nbytes() == 0:
-        return rebuild.tensor_storage, (b"",)
-    flat = torch.empty(0, dtype=torch.uint8).set_(value).numpy()
-    return rebuild.tensor_storage, (pickle.PickleBuffer(flat),)
-
-
-def _is_typed_storage(value, cls, session):
-    torch = sys.modules.get("torch")
-    typed = getattr(getattr(torch, "storage", None), "TypedStorage", None)
-    return typed is not None and isinstance(value, typed)
-
-
-def _typed_storage(value, session):
-    untyped = getattr(value, "_untyped_storage", None)
-    if untyped is None or untyped.device.type != "cpu" or untyped.is_shared():
-        return NotImplemented
-    # One storage has many wrappers; what is shared must stay shared.
-    untyped = session.storages.setdefault(untyped.data_ptr(), untyped)
-    return rebuild.typed_storage, (untyped, value.dtype)
 
 
 # ---- objects whose class answers for names that it does not have
@@ -454,8 +420,9 @@ _BY_SHAPE = (
     (_is_shared_memory, _shared_memory),
     (_is_library, _library),
     (_is_array, _array),
-    (_is_tensor, _tensor),
-    (_is_storage, _storage),
-    (_is_typed_storage, _typed_storage),
+    (tensors.is_tensor, tensors.tensor),
+    (tensors.is_storage, tensors.storage),
+    (tensors.is_typed_storage, tensors.typed_storage),
+    (_is_on_gpu, _on_gpu),
     (_answers_any_name, _attributes_alone),
 )
