@@ -45,6 +45,8 @@ def fill_function(made, state):
     if state[6]:
         made.__annotations__ = state[6]
     made.__dict__.update(attributes)
+    for submodule in state[7]:
+        importlib.import_module(submodule)
 
 
 def cached(function, parameters):
@@ -77,6 +79,12 @@ def semaphore_lock(cls, fd, offset, kind, maximum):
     return made
 
 
+def named_lock(cls, kind, maximum, name):
+    made = cls.__new__(cls)
+    made.__setstate__((0, kind, maximum, name))
+    return made
+
+
 class Fd:
     """Stands for an fd that is inherited under its number."""
 
@@ -98,6 +106,14 @@ class OtherProcess:
 
     def duplicate_for_child(self, fd):
         return fd
+
+
+def forgotten_finalizer(cls):
+    made = cls.__new__(cls)
+    # In no registry, so that calling it does nothing.
+    made._weakref, made._key, made._pid = None, (None, None), 0
+    made._callback = made._args = made._kwargs = None
+    return made
 
 
 def shared_memory(cls, state, is_open):

@@ -82,10 +82,27 @@ def _function(function, session):
         function.__module__,
         function.__doc__,
         annotations,
+        _submodules(function),
     )
     code = marshal.dumps(function.__code__)
     made = (code, home, function.__name__, function.__closure__)
     return rebuild.function, made, state, None, None, rebuild.fill_function
+
+
+def _submodules(function):
+    """Submodules that the function's code reaches by their packages, `import a.b` in the program being `a` there."""
+    names = set(function.__code__.co_names)
+    names.update(*(part.co_names for part in function.__code__.co_consts if isinstance(part, types.CodeType)))
+    found = []
+    for name in names:
+        package = function.__globals__.get(name)
+        if type(package) is types.ModuleType and hasattr(package, "__path__"):
+            prefix = package.__name__ + "."
+            found += [
+                module for module in list(sys.modules)
+                if module.startswith(prefix) and names.issuperset(module[len(prefix):].split("."))
+            ]  # fmt: skip
+    return found
 
 
 def _cell(cell, session):
@@ -233,6 +250,9 @@ def _is_semaphore_lock(value, cls, session):
 def _semaphore_lock(value, session):
     lock = value._semlock
     place = native["semaphore"](lock.handle)
+    if place is None and getattr(lock, "name", None):
+        # Of a spawn context: it keeps its name, by which any process can open it.
+        return rebuild.named_lock, (type(value), lock.kind, lock.maxvalue, lock.name)
     if place is None:
         raise Refused("a %s whose semaphore was made where the guard did not see it" % kind(value))
     fd, offset = place
@@ -246,6 +266,16 @@ def _is_popen(value, cls, session):
 
 def _popen(value, session):
     return rebuild.OtherProcess, (value.pid, value.returncode, getattr(value, "sentinel", None))
+
+
+def _is_finalizer(value, cls, session):
+    util = sys.modules.get(session.package + ".util")
+    return util is not None and cls is util.Finalize
+
+
+def _finalizer(value, session):
+    """What a worker inherits is not its own to finalise: a fork forgets it."""
+    return rebuild.forgotten_finalizer, (type(value),)
 
 
 def _is_context(value, cls, session):
@@ -416,6 +446,7 @@ _BY_TYPE = _types()
 _BY_SHAPE = (
     (_is_semaphore_lock, _semaphore_lock),
     (_is_popen, _popen),
+    (_is_finalizer, _finalizer),
     (_is_context, _context),
     (_is_shared_memory, _shared_memory),
     (_is_library, _library),
