@@ -2,7 +2,8 @@
 
 The walk follows functions and classes of the program's own (`__main__` and the modules beside it), what they close
 over, their globals, and what the process object holds. It sees more than will be used, never less, but for names that
-are made at run time; code that asks for `globals()` or `eval` reaches every global of its module.
+are made at run time; code that asks for `globals()` or `eval` reaches every global of its module. Data in a class counts
+as used where code that was walked names it: a library may ask for it by itself, and what was not carried says so then.
 """
 import builtins
 import os
@@ -17,6 +18,7 @@ MOST = 20000
 DYNAMIC = {"globals", "eval", "exec", "vars", "__import__"}
 SIMPLE = (int, float, complex, str, bytes, bool, type(None))
 CONTAINERS = (list, dict, set, tuple, frozenset)
+CODE = (types.FunctionType, staticmethod, classmethod, property, type)
 # Not the program's to change, or carried otherwise.
 UNTOUCHABLE = {"builtins", "os", "posix", "warnings", "signal", "_forkguard"}
 
@@ -29,6 +31,9 @@ class Walk:
         self.library = {}
         self.seen = {}
         self.queue = []
+        # What the walked code names, and the data of classes that waits to be named.
+        self.names = set()
+        self.class_data = {}
         self.takes_tasks = False
         self.tasks = None
 
@@ -43,6 +48,9 @@ class Walk:
         while self.queue and len(self.seen) < MOST:
             value, where = self.queue.pop()
             self.look(value, where)
+        for key, where in self.class_data.items():
+            if self.queue or key[1].rpartition(".")[2] in self.names:
+                self.reached.setdefault(key, where)
         return self
 
     def uses(self, key):
@@ -102,7 +110,8 @@ class Walk:
                 self.reached.setdefault((base.__module__, base.__qualname__), "a class of the worker's")
                 for name, value in list(vars(base).items()):
                     where = "%s.%s" % (base.__qualname__, name)
-                    self.reached.setdefault((base.__module__, where), "the class %s" % base.__qualname__)
+                    found = self.reached if isinstance(value, CODE) else self.class_data
+                    found.setdefault((base.__module__, where), "the class %s" % base.__qualname__)
                     self.add(value, where)
 
     def function(self, function):
@@ -131,6 +140,7 @@ class Walk:
                     pending.append(constant)
                 elif type(constant) is str:
                     strings.add(constant)
+        self.names |= names | strings
         where = "%s (%s:%d)" % (code.co_name, os.path.basename(code.co_filename), code.co_firstlineno)
         if any(name in names and name not in space for name in DYNAMIC):
             names.update(space)
