@@ -54,6 +54,7 @@ pub mod sys;
 fn load() {
     config::load();
     policy::replace::prepare();
+    policy::entry::fresh::prepare();
     gate::slots::map();
     // SAFETY: the resolver needs nothing; here it runs before the program has threads.
     unsafe { lookup::resolve() };

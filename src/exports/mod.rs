@@ -4,6 +4,7 @@
 
 pub mod debug;
 pub mod driver;
+pub mod entry;
 pub mod lookup;
 pub mod process;
 mod real;

@@ -10,7 +10,7 @@ use libc::{pid_t, termios, winsize};
 use super::real::Real;
 use crate::gate;
 use crate::lineage;
-use crate::policy::exec;
+use crate::policy::{entry, exec};
 
 static FORK: Real = Real::new();
 static FORK_ALIAS: Real = Real::new();
@@ -26,6 +26,7 @@ pub fn prepare() {
 
 /// Makes the fork by `make`, which answers 0 in the child.
 fn recorded(function: &CStr, make: impl FnOnce() -> c_int) -> c_int {
+    entry::forget();
     let Some(forking) = lineage::begin_fork(function) else {
         // A child that inherits nothing of CUDA may keep a table that was not cleared: it says
         // the same. Not even its page is touched.
@@ -61,7 +62,7 @@ fn plain(function: &CStr, real: &Real) -> pid_t {
 /// `fork(2)`.
 #[unsafe(no_mangle)]
 pub extern "C" fn fork() -> pid_t {
-    if let Some(pid) = exec::started() {
+    if let Some(pid) = entry::fork().or_else(exec::started) {
         return pid;
     }
     plain(c"fork", &FORK)

@@ -1,6 +1,7 @@
 //! What happens when CUDA is used in a forked process.
 
 pub mod abort;
+pub mod entry;
 pub mod exec;
 pub mod replace;
 pub mod teardown;

@@ -117,7 +117,8 @@ fn start(argv: &Bytes, envp: &Bytes, kept: &Bytes, signal: c_int) -> Result<c_in
         ),
         kept: &kept,
         closed: &closed,
-        blocked: signal,
+        blocked: Some(signal),
+        pid: &[],
     })?;
     exec::start(pid);
     Ok(pid)

@@ -146,9 +146,24 @@ impl Strings {
         self.mapping.at.cast_const().cast()
     }
 
+    /// The same, as far as it reaches: the last is the null pointer.
+    pub fn pointers(&self) -> &[*const c_char] {
+        // SAFETY: written or zeroed, and as many as there is room for.
+        unsafe { core::slice::from_raw_parts(self.as_ptr(), self.len + 1) }
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
         self.len
+    }
+
+    /// Of `NAME=value` strings: the value of this name, where it begins and its length.
+    pub fn value_of(&self, name: &CStr) -> Option<(usize, usize)> {
+        let mut reader = Reader::default();
+        (0..self.len).find_map(|index| {
+            let value = value_of(&mut reader, self.get(index), name.to_bytes())?;
+            Some((value, length(&mut reader, value)?))
+        })
     }
 
     /// The address of one of them.

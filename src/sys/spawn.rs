@@ -5,13 +5,13 @@
 //! goes across under their own numbers, close-on-exec or not, which `posix_spawn` of C libraries
 //! before 2.29 cannot do; and one that another thread closes meanwhile costs nothing.
 //!
-//! The child runs [`child`] and nothing else: it may not allocate, nor call what a library may
+//! The child runs `child` and nothing else: it may not allocate, nor call what a library may
 //! have replaced by code that does.
 
 use core::ffi::{CStr, c_char, c_int, c_void};
-use core::sync::atomic::{AtomicI32, Ordering};
+use core::sync::atomic::{AtomicI32, AtomicU8, Ordering};
 
-use super::raw::checked;
+use super::raw::{self, checked};
 use super::{descriptors, signals};
 
 /// Bytes of the child's stack, without its guard page.
@@ -33,7 +33,9 @@ pub struct Program<'a> {
     /// Open descriptors that it does not have, though they do not close on exec.
     pub closed: &'a [c_int],
     /// A signal that it starts with blocked, beside those that the calling thread has blocked.
-    pub blocked: c_int,
+    pub blocked: Option<c_int>,
+    /// Where the child writes its pid, in as many decimal digits as there are.
+    pub pid: &'a [AtomicU8],
 }
 
 struct Shared<'a> {
@@ -53,7 +55,7 @@ pub fn spawn(program: &Program<'_>) -> Result<libc::pid_t, c_int> {
     let before = signals::block_all();
     let shared = Shared {
         program,
-        mask: signals::with(before, program.blocked),
+        mask: (program.blocked).map_or(before, |signal| signals::with(before, signal)),
         errno: AtomicI32::new(0),
     };
     // SAFETY: `child` takes a `Shared`, and this one outlives its use there: with CLONE_VFORK the
@@ -99,6 +101,11 @@ extern "C" fn child(shared: *mut c_void) -> c_int {
     for &fd in program.kept {
         // What is closed by now answers an error.
         descriptors::close_on_exec(fd, false);
+    }
+    let mut pid = raw::getpid().unsigned_abs();
+    for digit in program.pid.iter().rev() {
+        digit.store(b'0' + (pid % 10) as u8, Ordering::Relaxed);
+        pid /= 10;
     }
     signals::mask(shared.mask);
     // SAFETY: C strings, and null-terminated lists of them, says `Program`.
@@ -176,7 +183,8 @@ mod tests {
             environment: environment.as_ptr(),
             kept,
             closed,
-            blocked: libc::SIGINT,
+            blocked: Some(libc::SIGINT),
+            pid: &[],
         })?;
         let mut status = 0;
         // SAFETY: the child just started, and a place for its status.

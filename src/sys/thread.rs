@@ -32,10 +32,17 @@ pub struct Thread {
     pub semaphore_frame: Cell<usize>,
     /// See above, nanoseconds of `CLOCK_MONOTONIC`.
     pub semaphore_time: Cell<u64>,
+    /// For which entry of the program this thread's next `fork` is made: the address of its name,
+    /// 0 for none.
+    pub entry_name: Cell<usize>,
+    /// The entry's data: its address.
+    pub entry_data: Cell<usize>,
+    /// … and its length.
+    pub entry_len: Cell<usize>,
 }
 
 const _: () = assert!(
-    size_of::<Thread>() == 64,
+    size_of::<Thread>() == 88,
     "the size named in the assembly below"
 );
 
@@ -45,9 +52,9 @@ core::arch::global_asm!(
     ".globl forkguard_thread",
     ".hidden forkguard_thread",
     ".type forkguard_thread, @tls_object",
-    ".size forkguard_thread, 64",
+    ".size forkguard_thread, 88",
     "forkguard_thread:",
-    ".zero 64",
+    ".zero 88",
     ".popsection",
 );
 

@@ -10,7 +10,9 @@ use std::{env, fs};
 /// Programs that need nothing but their own source.
 const PLAIN: &[&str] = &["nowipe", "lookups", "host", "cuvid", "pjrt"];
 /// Programs that run the shared scenarios, or need another part of them.
-const WITH_SCENARIOS: &[&str] = &["roads", "forks", "atforks", "calls", "busy", "in_place"];
+const WITH_SCENARIOS: &[&str] = &[
+    "roads", "forks", "atforks", "calls", "busy", "in_place", "prefork",
+];
 /// Libraries that need nothing but their own source.
 const LIBRARIES: &[&str] = &["next_two", "lookalikes", "allocator"];
 
@@ -124,7 +126,7 @@ fn main() {
         }
         fs::create_dir_all(directory).expect("a directory for the build");
     }
-    for part in ["driver", "clients"] {
+    for part in ["driver", "clients", "../include"] {
         println!(
             "cargo::rerun-if-changed={}",
             shop.sources.join(part).display()
@@ -154,6 +156,7 @@ fn main() {
         shop.program(name, &format!("{name}.c"), &[scenarios.as_ref()]);
     }
     shop.program("throws", "throws.cpp", &[]);
+    shop.program("entries", "entries.cpp", &[scenarios.as_ref()]);
     shop.program("pystack_embed", "pystack_embed.c", &["-rdynamic".as_ref()]);
     for name in LIBRARIES {
         shop.library(name, &format!("lib{name}.c"), &[]);
