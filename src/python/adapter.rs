@@ -29,7 +29,7 @@ macro_rules! source {
 }
 
 /// In the order in which they build on one another.
-const SOURCES: [(&str, &str); 19] = source!(
+const SOURCES: [(&str, &str); 21] = source!(
     "load",
     "errors",
     "rebuild",
@@ -42,6 +42,8 @@ const SOURCES: [(&str, &str); 19] = source!(
     "torch_state",
     "state",
     "status",
+    "sealed",
+    "buffers",
     "payload",
     "start",
     "launch",

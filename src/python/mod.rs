@@ -7,6 +7,7 @@
 pub mod adapter;
 pub mod api;
 pub mod audit;
+pub mod memory;
 pub mod native;
 pub mod spawn;
 pub mod torch;

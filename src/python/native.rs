@@ -138,9 +138,10 @@ const fn method(name: &'static CStr, function: Function) -> Method {
     }
 }
 
-static METHODS: [Method; 5] = [
+static METHODS: [Method; 6] = [
     method(c"semaphore", semaphore),
     method(c"is_semaphore_fd", is_semaphore_fd),
+    method(c"same", super::memory::same),
     method(c"settings", settings),
     method(c"spawn", super::spawn::spawn),
     method(c"tell", tell),

@@ -18,7 +18,7 @@ unsafe extern "C" {
 
 /// `Py_buffer`.
 #[repr(C)]
-struct Bytes {
+pub(super) struct Bytes {
     start: *const u8,
     object: Object,
     len: isize,
@@ -26,7 +26,7 @@ struct Bytes {
 }
 
 impl Bytes {
-    const NONE: Self = Self {
+    pub(super) const NONE: Self = Self {
         start: core::ptr::null(),
         object: core::ptr::null_mut(),
         len: 0,
@@ -34,7 +34,7 @@ impl Bytes {
     };
 
     /// `None` where Python said `None`.
-    fn get(&self) -> Option<&[u8]> {
+    pub(super) fn get(&self) -> Option<&[u8]> {
         // SAFETY: filled in by the interpreter, and alive until it is given back.
         (!self.start.is_null())
             .then(|| unsafe { core::slice::from_raw_parts(self.start, self.len as usize) })

@@ -73,10 +73,7 @@ def _prepare(fd, header):
     if header["tracker"] is not None:
         tracker = importlib.import_module(package + ".resource_tracker")
         tracker._resource_tracker._fd = header["tracker"]
-    buffers = [
-        mmap.mmap(fd, size, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE, offset=base + at)
-        for at, size in header["buffers"]
-    ]
+    buffers = _mapped(fd, base, header)
     body = os.pread(fd, header["body"], base)
     while len(body) < header["body"]:
         body += os.pread(fd, header["body"] - len(body), base + len(body))
@@ -98,6 +95,20 @@ def _prepare(fd, header):
         return _load(header, body, buffers)
     finally:
         del running._inheriting
+
+
+def _mapped(fd, base, header):
+    """The buffers, copied on write. One mapping a file: each keeps an fd, which a forked worker would not have."""
+    files = {-1: (fd, base, header["size"])}
+    files.update((number, (store, 0, size)) for number, (store, size) in enumerate(header["stores"]))
+    maps = {}
+    for number in {number for number, _, _ in header["buffers"]}:
+        file, at, size = files[number]
+        access = mmap.PROT_READ | mmap.PROT_WRITE
+        maps[number] = memoryview(mmap.mmap(file, size, mmap.MAP_PRIVATE, access, offset=at))
+    for store, _ in header["stores"]:
+        os.close(store)
+    return [maps[number][at : at + size] for number, at, size in header["buffers"]]
 
 
 def _pages(size):

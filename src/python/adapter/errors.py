@@ -5,11 +5,11 @@ class Refused(Exception):
     """The text says what could not cross, and why."""
 
 
-class OnGpu(Refused):
-    """What is on the GPU crosses only to a worker that is seen to use it: the others are not to initialise CUDA."""
+class Unused(Refused):
+    """What costs too much to be carried to a worker that is not seen to use it."""
 
     def __init__(self, what):
-        super().__init__("it holds a %s on the GPU, and nothing that the worker was given names it" % what)
+        super().__init__("it holds %s, and nothing that the worker was given names it" % what)
 
 
 def kind(value):

@@ -5,8 +5,8 @@ import signal
 import sys
 
 import _forkguard
-from _forkguard import origin, own, payload, pickling, reach, rebuild, start, state, status, tensors
-from _forkguard.errors import OnGpu, Refused, kind, reason
+from _forkguard import buffers, origin, own, payload, pickling, reach, rebuild, start, state, status, tensors
+from _forkguard.errors import Refused, Unused, kind, reason
 
 # In `__main__`, but the interpreter's.
 NOT_GLOBALS = {"__builtins__", "__loader__", "__spec__", "__cached__", "__annotations__"}
@@ -14,8 +14,8 @@ NOT_GLOBALS = {"__builtins__", "__loader__", "__spec__", "__cached__", "__annota
 CHILD = ("errors", "rebuild", "origin", "torch_state", "state", "status", "sections", "overlays", "child")
 # Values that failed to cross once, and will again: (module, path) to (id, type, why).
 _known = {}
-# Values that are on the GPU, which cross only when they are seen to be used: (module, path) to (id, type, why).
-_on_gpu = {}
+# Values that cross only when they are seen to be used: (module, path) to (id, type, why).
+_unused = {}
 # What fresh processes failed to make again, not yet in `_known`: (module, path) to why.
 _told = {}
 # Shapes of processes of which an earlier one did not get ready, and why.
@@ -76,11 +76,16 @@ def _start(session, walk, process, executable, shape, child_r, child_w, not_pass
     page = status.Page()
     try:
         header["status"] = page.fd
-        fd, size = payload.write(session, header, not_passed)
+        raws = [buffer.raw() for buffer in session.buffers]
+        placement = buffers.Placement(raws)
         try:
-            pid = start.execute(executable, fd, header)
+            fd, size = payload.write(session, header, not_passed, placement, raws)
+            try:
+                pid = start.execute(executable, fd, header)
+            finally:
+                os.close(fd)
         finally:
-            os.close(fd)
+            placement.release()
     finally:
         page.close()
     page.watch(pid, shape)
@@ -208,7 +213,7 @@ def _pickled(session, walk, process):
         known = _known.get(key)
         if known is not None and known[:2] == (id(value), type(value)):
             lost[key] = known[2]
-        held = _on_gpu.get(key)
+        held = _unused.get(key)
         if held is not None and held[:2] == (id(value), type(value)) and not walk.uses(key):
             lost[key] = held[2]
     previous = session.contexts.get_spawning_popen()
@@ -225,7 +230,7 @@ def _pickled(session, walk, process):
             if isinstance(error, Refused):
                 why = reason(error)
             lost[key] = why
-            (_on_gpu if isinstance(error, OnGpu) else _known)[key] = (id(value), type(value), why)
+            (_unused if isinstance(error, Unused) else _known)[key] = (id(value), type(value), why)
     finally:
         session.contexts.set_spawning_popen(previous)
     for key in [key for key in lost if key[0] != "__main__"]:
@@ -241,12 +246,14 @@ def _attempt(session, walk, items, lost):
     for what, key, value in items:
         if key in lost:
             continue
-        session.used = key is None or walk.uses(key)
+        used = key is None or walk.uses(key)
+        session.begin(used, used or not walk.complete)
         try:
             pickler.dump(value)
         except Exception as error:
             return key, value, _alone(error)
         sections.append((what, key, session.out.tell(), len(session.buffers)))
+    session.begin(True, True)
     try:
         pickler.dump(session.after_fork)
     except Exception as error:

@@ -12,12 +12,14 @@ import pickle
 import sys
 
 from _forkguard import values
-from _forkguard.errors import OnGpu, Refused, kind
+from _forkguard.errors import Refused, Unused, kind
 
 # The package itself, and those that carry a copy.
 PLACES = ("cloudpickle", "joblib.externals.cloudpickle", "ray.cloudpickle", "pyspark.cloudpickle")
 # Smaller buffers go with the rest.
 OUT_OF_BAND = 4096
+# More than this is not carried for a worker that cannot be seen to use it: it would cost each start as long.
+TOO_LARGE = 1 << 27
 
 
 def cloudpickle(in_fork):
@@ -65,8 +67,7 @@ class Session:
         self.suspicious = []
         # Tensors given away by CUDA IPC: id to (tensor, what its reduction is).
         self.given = {}
-        # Whether the worker is seen to use what is being pickled.
-        self.used = True
+        self.begin(True, True)
 
     def pickler(self):
         """A new one for each attempt: a pickle that broke off leaves memories of what was not written. It is not kept
@@ -81,14 +82,24 @@ class Session:
         if text not in self.suspicious:
             self.suspicious.append(text)
 
+    def begin(self, used, may_be_used):
+        """Whether the worker is seen to use what is pickled next, and whether it may use it nevertheless."""
+        self.used, self.room = used, None if may_be_used else TOO_LARGE
+
     def meets_gpu(self, value):
+        """Whoever does not use it is not to initialise CUDA for its sake."""
         if not self.used:
-            raise OnGpu(kind(value))
+            raise Unused("a %s on the GPU" % kind(value))
 
     def keep(self, buffer):
         """pickle's question whether a buffer goes with the rest (true) or beside it."""
-        if buffer.raw().nbytes < OUT_OF_BAND:
+        size = buffer.raw().nbytes
+        if size < OUT_OF_BAND:
             return True
+        if self.room is not None:
+            self.room -= size
+            if self.room < 0:
+                raise Unused("more than %d MiB of data" % (TOO_LARGE >> 20))
         self.buffers.append(buffer)
         return False
 

@@ -6,6 +6,8 @@ are made at run time; code that asks for `globals()` or `eval` reaches every glo
 as used where code that was walked names it: a library may ask for it by itself, and what was not carried says so then.
 """
 import builtins
+import collections
+import copyreg
 import os
 import sys
 import types
@@ -15,9 +17,10 @@ from _forkguard.own import is_own
 
 # Objects looked at for one start. A larger graph is data, which pickle meets anyway.
 MOST = 20000
+MANY = 100
 DYNAMIC = {"globals", "eval", "exec", "vars", "__import__"}
 SIMPLE = (int, float, complex, str, bytes, bool, type(None))
-CONTAINERS = (list, dict, set, tuple, frozenset)
+CONTAINERS = (list, dict, set, tuple, frozenset, collections.deque)
 CODE = (types.FunctionType, staticmethod, classmethod, property, type)
 # Not the program's to change, or carried otherwise.
 UNTOUCHABLE = {"builtins", "os", "posix", "warnings", "signal", "_forkguard"}
@@ -30,10 +33,12 @@ class Walk:
         self.reached = {}
         self.library = {}
         self.seen = {}
-        self.queue = []
+        self.queue, self.data = [], []
         # What the walked code names, and the data of classes that waits to be named.
         self.names = set()
         self.class_data = {}
+        # Whether it saw all that there was.
+        self.complete = True
         self.takes_tasks = False
         self.tasks = None
 
@@ -45,11 +50,12 @@ class Walk:
     def run(self, *roots):
         for root in roots:
             self.add(root, "the worker's arguments")
-        while self.queue and len(self.seen) < MOST:
-            value, where = self.queue.pop()
+        while (self.queue or self.data) and len(self.seen) < MOST:
+            value, where = (self.queue or self.data).pop()
             self.look(value, where)
+        self.complete = self.complete and not (self.queue or self.data)
         for key, where in self.class_data.items():
-            if self.queue or key[1].rpartition(".")[2] in self.names:
+            if not self.complete or key[1].rpartition(".")[2] in self.names:
                 self.reached.setdefault(key, where)
         return self
 
@@ -77,13 +83,8 @@ class Walk:
         elif cls is types.MethodType:
             self.add(value.__func__, where)
             self.add(value.__self__, where)
-        elif cls in (dict, types.MappingProxyType):
-            for key, item in list(value.items()):
-                self.add(key, where)
-                self.add(item, where)
-        elif cls in CONTAINERS or cls.__name__ == "deque":
-            for item in list(value):
-                self.add(item, where)
+        elif cls is types.MappingProxyType:
+            self.items([*value.keys(), *value.values()], where)
         elif issubclass(cls, type):
             self.a_class(value)
         elif cls in (staticmethod, classmethod):
@@ -94,13 +95,33 @@ class Walk:
         elif cls.__name__ == "partial" and cls.__module__ == "functools":
             self.add((value.func, value.args, value.keywords), where)
         elif cls is not types.ModuleType:
-            self.add(cls, where)
+            self.an_object(value, cls, where)
+
+    def an_object(self, value, cls, where):
+        """Without a question to the object itself, whose class may do work for an answer."""
+        for kind in CONTAINERS:
+            if issubclass(cls, kind):
+                self.items([*dict.keys(value), *dict.values(value)] if kind is dict else kind.__iter__(value), where)
+        if cls in CONTAINERS:
+            return
+        self.add(cls, where)
+        for name in ["__dict__", *copyreg._slotnames(cls)]:
             try:
-                state = object.__getattribute__(value, "__dict__")
+                state = object.__getattribute__(value, name)
             except (AttributeError, TypeError):
-                state = None
-            if type(state) is dict:
-                self.add(state, where)
+                continue
+            self.add(state, where)
+
+    def items(self, found, where):
+        """Much data is looked at after all code, of which it could keep this walk."""
+        found = list(found)
+        queue, self.queue = self.queue, []
+        for item in found[:MOST]:
+            self.add(item, where)
+        few = len(found) < MANY
+        self.data += [] if few else self.queue
+        self.queue = queue + self.queue if few else queue
+        self.complete = self.complete and len(found) <= MOST
 
     def a_class(self, cls):
         if not is_own(cls.__module__):
