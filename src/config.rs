@@ -101,6 +101,17 @@ impl Chain {
     }
 }
 
+/// Whether a fresh interpreter is kept ready, of which workers are copies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Template {
+    /// Where it pays: after heavy imports, or at the second worker.
+    WhereItPays,
+    /// From the first use of CUDA on; the first worker waits for it.
+    Always,
+    /// Never: every worker is executed.
+    Never,
+}
+
 /// A string in a fixed place.
 #[derive(Clone)]
 struct Text<const N: usize> {
@@ -168,6 +179,8 @@ pub struct Config {
     pub exit_code: Option<u8>,
     /// Whether the text may be coloured, if it goes to a terminal.
     pub colour: bool,
+    /// Whether workers under `exec` are copies of a fresh interpreter that is kept ready.
+    pub template: Template,
     policy: Chain,
     report: Report,
     path: Text<PATH>,
@@ -184,6 +197,7 @@ impl Config {
         verbose: 0,
         exit_code: None,
         colour: true,
+        template: Template::WhereItPays,
         policy: Chain::ABORT,
         report: Report::None,
         path: Text::EMPTY,
@@ -373,15 +387,17 @@ enum Key {
     ExitCode,
     Ignore,
     Exec,
+    Template,
 }
 
-const KEYS: [(Key, &str); 6] = [
+const KEYS: [(Key, &str); 7] = [
     (Key::Policy, "FORKGUARD_POLICY"),
     (Key::Report, "FORKGUARD_REPORT"),
     (Key::Verbose, "FORKGUARD_VERBOSE"),
     (Key::ExitCode, "FORKGUARD_EXIT_CODE"),
     (Key::Ignore, "FORKGUARD_IGNORE"),
     (Key::Exec, "FORKGUARD_EXEC"),
+    (Key::Template, "FORKGUARD_TEMPLATE"),
 ];
 
 /// How strong the source of a setting is.
@@ -584,6 +600,7 @@ impl Loader<'_> {
             Key::ExitCode => self.exit_code(value, place),
             Key::Ignore => self.ignore(value, place),
             Key::Exec => self.exec(value, place),
+            Key::Template => self.template(value, place),
         };
         if understood {
             self.rank[key as usize] = rank;
@@ -681,6 +698,25 @@ impl Loader<'_> {
             Shown(value)
         ));
         false
+    }
+
+    fn template(&mut self, value: &[u8], place: Place<'_>) -> bool {
+        let (template, standing) = match (value, self.config.template) {
+            (b"0", _) => (Template::Never, ""),
+            (b"1", _) => (Template::Always, ""),
+            (_, standing @ Template::WhereItPays) => (standing, "a template is kept where it pays"),
+            (_, standing @ Template::Always) => (standing, "1 stays in force"),
+            (_, standing @ Template::Never) => (standing, "0 stays in force"),
+        };
+        if !standing.is_empty() {
+            self.say(format_args!(
+                "{place}: \"{}\" is not 0 or 1; {standing}",
+                Shown(value)
+            ));
+            return false;
+        }
+        self.config.template = template;
+        true
     }
 
     fn exit_code(&mut self, value: &[u8], place: Place<'_>) -> bool {

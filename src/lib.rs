@@ -17,6 +17,7 @@
 //! | [`report`] | what is said about it: text, JSON, advice, where it goes |
 //! | [`python`] | what the guard does to the interpreter: watches torch's own refusal, rewrites forks |
 //! | [`semaphores`] | anonymous semaphores that a fresh process can map |
+//! | [`template`] | the fresh interpreter that is kept ready, and its copies |
 //! | [`siblings`] | what the processes of one family share |
 //! | [`config`] | the variables and the file |
 //! | [`sys`] | the operating system, as hooks may use it |
@@ -47,6 +48,7 @@ pub mod semaphores;
 pub mod siblings;
 pub mod stack;
 pub mod sys;
+pub mod template;
 
 /// Before `main`: the configuration, the table, the true functions. Nothing that needs a heap.
 #[cfg(not(test))]
@@ -59,4 +61,5 @@ fn load() {
     // SAFETY: the resolver needs nothing; here it runs before the program has threads.
     unsafe { lookup::resolve() };
     exports::process::prepare();
+    exports::wait::prepare();
 }

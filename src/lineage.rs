@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicUsize
 use crate::policy::{exec, teardown};
 use crate::stack::{self, Stack};
 use crate::sys::{modules, raw, thread};
-use crate::{config, python, siblings};
+use crate::{config, python, siblings, template};
 
 /// Longest function name kept, its NUL included.
 pub const FUNCTION_NAME: usize = 64;
@@ -223,6 +223,7 @@ impl Attempt {
         teardown::prepare();
         crate::report::emit::initialised(initialisation());
         python::audit::arm();
+        python::template::initialised();
     }
 }
 
@@ -293,6 +294,7 @@ impl Forking {
         exec::keep_refusal();
         modules::after_fork();
         teardown::after_fork();
+        template::wait::after_fork();
         let len = LINE_LEN.load(Ordering::Relaxed).min(CHAIN);
         if let Some(index) = self.record {
             // SAFETY: claimed by the thread that this process is a copy of; nobody else is here.

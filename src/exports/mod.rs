@@ -9,3 +9,5 @@ pub mod lookup;
 pub mod process;
 mod real;
 pub mod semaphore;
+pub mod template;
+pub mod wait;

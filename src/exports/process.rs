@@ -11,6 +11,7 @@ use super::real::Real;
 use crate::gate;
 use crate::lineage;
 use crate::policy::{entry, exec};
+use crate::template;
 
 static FORK: Real = Real::new();
 static FORK_ALIAS: Real = Real::new();
@@ -63,6 +64,9 @@ fn plain(function: &CStr, real: &Real) -> pid_t {
 #[unsafe(no_mangle)]
 pub extern "C" fn fork() -> pid_t {
     if let Some(pid) = entry::fork().or_else(exec::started) {
+        return pid;
+    }
+    if let Some(pid) = template::clone::wanted() {
         return pid;
     }
     plain(c"fork", &FORK)

@@ -103,6 +103,7 @@ pub fn fork() -> Option<i32> {
         exec::refuse(reason.since(0));
     }
     exec::tell(&Rewrite {
+        way: "exec",
         child: result.as_ref().ok().copied(),
         process: name.to_str().unwrap_or("an entry"),
         reason: reason.since(0),

@@ -153,6 +153,9 @@ pub fn refusal() -> Option<&'static str> {
 pub struct Rewrite<'a> {
     /// The fresh process; `None` where the fork stays a fork.
     pub child: Option<i32>,
+    /// How it was made: "exec", or "template" for a copy of the interpreter that is kept ready;
+    /// "command" for what `FORKGUARD_EXEC` names.
+    pub way: &'a str,
     /// The name of the program's process object.
     pub process: &'a str,
     /// Why it stays a fork; of a fresh process, what is to be said once, or nothing.

@@ -352,6 +352,7 @@ fn tell(what: InPlace<'_>, used: &Moment, refusal: Option<&str>) {
         return;
     }
     let rewrite = Rewrite {
+        way: "command",
         child: refusal.is_none().then(raw::getpid),
         process: match what {
             InPlace::Restart => "restart",

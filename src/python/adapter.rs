@@ -29,7 +29,7 @@ macro_rules! source {
 }
 
 /// In the order in which they build on one another.
-const SOURCES: [(&str, &str); 21] = source!(
+const SOURCES: [(&str, &str); 23] = source!(
     "load",
     "errors",
     "rebuild",
@@ -46,6 +46,8 @@ const SOURCES: [(&str, &str); 21] = source!(
     "buffers",
     "payload",
     "start",
+    "warm",
+    "template",
     "launch",
     "sections",
     "overlays",
@@ -58,6 +60,38 @@ const FILE_INPUT: c_int = 257;
 
 /// The adapter's entry, a Python function; 0 until it is loaded.
 static ENTRY: AtomicUsize = AtomicUsize::new(0);
+
+/// The adapter's other entry: CUDA was initialised.
+static INITIALISED: AtomicUsize = AtomicUsize::new(0);
+
+/// On the main thread, some time after CUDA was initialised. Nothing of it reaches the program.
+pub fn initialised() {
+    let Some(calls) = native::calls() else { return };
+    let _errno = raw::ErrnoGuard::new();
+    let here = thread::current();
+    if here.rewriting.get() != 0 || !super::api::holds_gil() {
+        return;
+    }
+    here.rewriting.set(1);
+    // SAFETY: the GIL is held; each object is checked before it is used.
+    unsafe {
+        if ENTRY.load(Ordering::Acquire) == 0 {
+            load(calls);
+        }
+        let entry = INITIALISED.load(Ordering::Acquire) as Object;
+        if !entry.is_null() {
+            let done = (calls.call)(entry, core::ptr::null_mut::<()>());
+            if !done.is_null() {
+                (calls.decref)(done);
+            }
+        }
+        if super::api::error_is_set() {
+            // The template is a saving: without it every worker is executed.
+            (calls.err_clear)();
+        }
+    }
+    here.rewriting.set(0);
+}
 
 /// At the audit event: decides what becomes of the fork that the calling frame is about to make.
 pub fn run() -> Answer {
@@ -188,6 +222,8 @@ unsafe fn load(calls: &Calls) -> Object {
         // Borrowed from the namespace, which is never given back.
         let entry = (calls.dict_get)(space, c"on_fork".as_ptr());
         ENTRY.store(entry as usize, Ordering::Release);
+        let other = (calls.dict_get)(space, c"on_initialised".as_ptr());
+        INITIALISED.store(other as usize, Ordering::Release);
         entry
     }
 }

@@ -10,6 +10,7 @@ pub mod audit;
 pub mod memory;
 pub mod native;
 pub mod spawn;
+pub mod template;
 pub mod torch;
 
 /// Finds the interpreter, if one was loaded since. Calls the loader.

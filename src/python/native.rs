@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use once_cell::race::OnceBool;
 
 use super::api::Object;
+use super::template;
 use crate::policy::exec::{self, Rewrite};
 use crate::sys::elf;
 use crate::{config, semaphores};
@@ -41,6 +42,10 @@ pub struct Calls {
     pub parse: unsafe extern "C" fn(Object, *const c_char, ...) -> c_int,
     pub build: unsafe extern "C" fn(*const c_char, ...) -> Object,
     pub release: unsafe extern "C" fn(*mut c_void),
+    pub bytes_new: unsafe extern "C" fn(*const c_char, isize) -> Object,
+    pub bytes_read: unsafe extern "C" fn(Object, *mut *mut c_char, *mut isize) -> c_int,
+    pub save_thread: unsafe extern "C" fn() -> *mut c_void,
+    pub restore_thread: unsafe extern "C" fn(*mut c_void),
     /// `PyExc_Exception`, the variable.
     pub exception: *const Object,
 }
@@ -108,11 +113,15 @@ fn find() -> Option<Calls> {
         parse: function!(c"PyArg_ParseTuple"),
         build: function!(c"Py_BuildValue"),
         release: function!(c"PyBuffer_Release"),
+        bytes_new: function!(c"PyBytes_FromStringAndSize"),
+        bytes_read: function!(c"PyBytes_AsStringAndSize"),
+        save_thread: function!(c"PyEval_SaveThread"),
+        restore_thread: function!(c"PyEval_RestoreThread"),
         exception: elf::find_in_python(c"PyExc_Exception")? as *const Object,
     })
 }
 
-type Function = unsafe extern "C" fn(Object, Object) -> Object;
+pub(super) type Function = unsafe extern "C" fn(Object, Object) -> Object;
 
 /// `PyMethodDef`.
 #[repr(C)]
@@ -129,7 +138,7 @@ unsafe impl Sync for Method {}
 /// `METH_VARARGS`.
 const ARGUMENTS: c_int = 1;
 
-const fn method(name: &'static CStr, function: Function) -> Method {
+pub(super) const fn method(name: &'static CStr, function: Function) -> Method {
     Method {
         name: name.as_ptr(),
         function,
@@ -152,7 +161,7 @@ static METHODS: [Method; 6] = [
 /// # Safety
 /// The GIL must be held.
 pub unsafe fn fill(calls: &Calls, dict: Object) -> bool {
-    METHODS.iter().all(|method| {
+    METHODS.iter().chain(&template::METHODS).all(|method| {
         // SAFETY: the GIL is held; the method's definition is static.
         unsafe {
             let function = (calls.function)(method, core::ptr::null_mut(), core::ptr::null_mut());
@@ -230,14 +239,15 @@ unsafe fn bytes(calls: &Calls, text: &[u8]) -> Object {
     unsafe { (calls.string)(text.as_ptr().cast(), text.len() as isize) }
 }
 
-/// `tell(child, process, reason, suspicious, payload, took_us)`: a rewritten fork, or, with the
+/// `tell(child, way, process, reason, suspicious, payload, took_us)`: a rewritten fork, or, with the
 /// child 0, a refused one.
 unsafe extern "C" fn tell(_module: Object, arguments: Object) -> Object {
     let Some(calls) = calls() else {
         return core::ptr::null_mut();
     };
     let mut child: c_int = 0;
-    let (mut process, mut reason, mut suspicious) = (
+    let (mut way, mut process, mut reason, mut suspicious) = (
+        core::ptr::null::<c_char>(),
         core::ptr::null::<c_char>(),
         core::ptr::null::<c_char>(),
         core::ptr::null::<c_char>(),
@@ -248,8 +258,9 @@ unsafe extern "C" fn tell(_module: Object, arguments: Object) -> Object {
     unsafe {
         if (calls.parse)(
             arguments,
-            c"isssKI".as_ptr(),
+            c"issssKI".as_ptr(),
             &raw mut child,
+            &raw mut way,
             &raw mut process,
             &raw mut reason,
             &raw mut suspicious,
@@ -262,6 +273,7 @@ unsafe extern "C" fn tell(_module: Object, arguments: Object) -> Object {
         let text = |at: *const c_char| CStr::from_ptr(at).to_str().unwrap_or("");
         let rewrite = Rewrite {
             child: Some(child).filter(|&pid| pid > 0),
+            way: text(way),
             process: text(process),
             reason: text(reason),
             suspicious: text(suspicious),

@@ -307,6 +307,7 @@ impl Writer<'_, '_> {
         self.string("process", rewrite.process);
         if let Some(child) = rewrite.child {
             self.raw("child", format_args!("{child}"));
+            self.string("way", rewrite.way);
             self.raw("carried_bytes", format_args!("{}", rewrite.payload));
             self.raw("took_us", format_args!("{}", rewrite.took_us));
         } else {

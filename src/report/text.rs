@@ -151,9 +151,10 @@ pub fn rewritten(out: &mut Buffer<'_>, rewrite: &Rewrite<'_>, at: &Moment) {
     }
     match rewrite.child {
         Some(child) => out.put(format_args!(
-            "forkguard: pid {}: the fork of {process} is a fresh process, pid {child} ({} KB \
-             carried, {} ms)\n",
+            "forkguard: pid {}: the fork of {process} is a fresh process, pid {child} \
+             (by {}, {} KB carried, {} ms)\n",
             at.pid,
+            rewrite.way,
             rewrite.payload.div_ceil(1024),
             rewrite.took_us / 1000
         )),

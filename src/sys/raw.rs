@@ -3,7 +3,7 @@
 //! Everything here is async-signal-safe. System calls are made directly where the C library's
 //! wrapper could be interposed or cached (`getpid` of old C libraries).
 
-use core::ffi::c_int;
+use core::ffi::{CStr, c_int};
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 /// Keeps `errno` as the program left it, whatever the hook does.
@@ -38,6 +38,35 @@ pub fn checked(answer: core::ffi::c_long) -> Result<usize, c_int> {
         // SAFETY: `__errno_location` always gives this thread's valid `errno`.
         Err(unsafe { *libc::__errno_location() })
     }
+}
+
+/// `errno`, as the last call left it.
+pub fn errno() -> c_int {
+    // SAFETY: `__errno_location` always returns this thread's valid `errno`.
+    unsafe { *libc::__errno_location() }
+}
+
+/// -1 with this `errno`, as the C library's functions fail.
+pub fn fail(errno: c_int) -> c_int {
+    // SAFETY: as in `errno`.
+    unsafe { *libc::__errno_location() = errno };
+    -1
+}
+
+/// The beginning of a file, as much as there is room for.
+pub fn read_file<'a>(path: &CStr, room: &'a mut [u8]) -> Option<&'a [u8]> {
+    // SAFETY: a C string.
+    let fd = unsafe { libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
+    if fd < 0 {
+        return None;
+    }
+    // SAFETY: room for as many bytes as are asked for; the file was opened above.
+    let length = unsafe {
+        let length = libc::read(fd, room.as_mut_ptr().cast(), room.len());
+        libc::close(fd);
+        length
+    };
+    usize::try_from(length).ok().map(|length| &room[..length])
 }
 
 /// This process, as its own pid namespace numbers it.

@@ -5,7 +5,7 @@ import signal
 import sys
 
 import _forkguard
-from _forkguard import buffers, origin, own, payload, pickling, reach, rebuild, start, state, status, tensors
+from _forkguard import buffers, origin, own, payload, pickling, reach, rebuild, start, state, status, template, tensors
 from _forkguard.errors import Refused, Unused, kind, reason
 
 # In `__main__`, but the interpreter's.
@@ -81,7 +81,9 @@ def _start(session, walk, process, executable, shape, child_r, child_w, not_pass
         try:
             fd, size = payload.write(session, header, not_passed, placement, raws)
             try:
-                pid = start.execute(executable, fd, header)
+                pid = template.worker(executable, fd, header)
+                way = "template" if pid else "exec"
+                pid = pid or start.execute(executable, fd, header)
             finally:
                 os.close(fd)
         finally:
@@ -89,7 +91,7 @@ def _start(session, walk, process, executable, shape, child_r, child_w, not_pass
     finally:
         page.close()
     page.watch(pid, shape)
-    return pid, size, session.by_value, session.suspicious
+    return pid, way, size, session.by_value, session.suspicious
 
 
 def _shape(process):

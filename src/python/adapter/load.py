@@ -10,9 +10,11 @@ KEPT = {"rebuild"}
 
 
 def install(codes, native):
+    # A fresh worker that is a parent now has had the other half of it already.
+    is_worker = "_forkguard" in sys.modules
     package = types.ModuleType("_forkguard")
     package.__path__ = []
-    package.codes, package.native = codes, native
+    package.codes, package.native, package.is_worker = codes, native, is_worker
     sys.modules["_forkguard"] = package
     for name, code in codes.items():
         if name == "load":
@@ -31,4 +33,5 @@ if "SOURCES" in globals():
         name: compile(source, "<forkguard: %s>" % name, "exec", dont_inherit=True)
         for name, source in SOURCES.items()
     }
-    on_fork = install(codes, NATIVE).recognise.on_fork
+    package = install(codes, NATIVE)
+    on_fork, on_initialised = package.recognise.on_fork, package.template.on_initialised

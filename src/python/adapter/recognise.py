@@ -30,21 +30,21 @@ def on_fork(frame, in_fork):
     not_passed = {local["parent_r"], local.get("parent_w")}
     runs_exit = "_run_exitfuncs" in code.co_names
     try:
-        pid, size, by_value, suspicious = launch.launch(
+        pid, way, size, by_value, suspicious = launch.launch(
             package, process, local.get("child_r"), local["child_w"], not_passed, in_fork, runs_exit
         )
     except Exception as error:
-        _tell(0, name, reason(error), [], 0, began)
+        _tell(0, "", name, reason(error), [], 0, began)
         return 0
     note = ""
     if not by_value and not _said:
         _said.append(True)
         note = NO_CLOUDPICKLE
-    _tell(pid, name, note, suspicious, size, began)
+    _tell(pid, way, name, note, suspicious, size, began)
     return pid
 
 
-def _tell(pid, name, why, suspicious, size, began):
+def _tell(pid, way, name, why, suspicious, size, began):
     took = min(int((time.monotonic() - began) * 1e6), 2**32 - 1)
     text = [part.replace("\0", "").encode("utf-8", "replace").decode() for part in (name, why, "\n".join(suspicious))]
-    native["tell"](pid, *text, size, took)
+    native["tell"](pid, way, *text, size, took)

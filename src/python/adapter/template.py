@@ -1,0 +1,192 @@
+"""Keeps a template for this process, and asks it for workers (src/template says what that is).
+
+Nothing here is needed for a worker to start: whatever is not as it should be, the worker is executed. The template's
+process may differ from this one in nothing that a worker could not put on (`_place`); else it is passed over.
+"""
+import array
+import marshal
+import os
+import sys
+import time
+
+import _forkguard
+from _forkguard import native, own, sealed, start
+
+NEVER, WHERE_IT_PAYS, ALWAYS = range(3)
+# Seconds of processor time after which importing again is worth waiting for a template that does it already.
+HEAVY = 0.3
+# Seconds that a start waits at the most.
+PATIENCE, ALL_PATIENCE = 10, 60
+# What the template runs; it reads the rest from memory.
+BOOT = (
+    "import marshal as m,posix as o,sys;h=m.loads(o.pread(3,o.fstat(3).st_size,0));sys.path[:]=h['path'];"
+    "s={'__name__':'_forkguard'};exec(h['load'],s);s['install'](h['codes'],{}).warm.serve(h)"
+)
+# In Python's own library, and not to be imported for nothing.
+LOUD = {"antigravity", "this"}
+REFUSED, GONE, NOT_READY, INTERRUPTED = 0, -1, -2, -3
+
+
+class _Process:
+    """What this process knows of its template. A forked child begins anew."""
+
+    def __init__(self):
+        self.pid = os.getpid()
+        self.starts = 0
+        self.tried = False
+        self.kept = None
+
+
+class _Template:
+    def __init__(self, known, executable, place):
+        self.known, self.executable, self.place = known, executable, place
+        self.begun, self.used = time.monotonic(), time.process_time()
+        self.is_ready = self.was_waited_for = False
+
+    def patience(self, mode):
+        """How long a start may wait for it, in seconds. Its imports began before an executed worker's would, so they
+        end before."""
+        if self.is_ready:
+            return PATIENCE
+        if mode == ALWAYS:
+            return ALL_PATIENCE
+        if self.used < HEAVY or self.was_waited_for:
+            return 0
+        return max(0, min(1.5 * self.used + 0.5 - (time.monotonic() - self.begun), PATIENCE))
+
+
+_process = _Process()
+
+
+def on_initialised():
+    """CUDA was initialised in this process, whose imports were heavy. A fresh worker waits until it starts workers
+    itself: 64 of them would keep 64 templates."""
+    if native["template_settings"]()[0] == ALWAYS or not _forkguard.is_worker:
+        _begin()
+
+
+def worker(executable, fd, header):
+    """The pid of a worker that is a copy of the template, or 0 where it is to be executed."""
+    here = _here()
+    mode, environment = native["template_settings"]()
+    if mode == NEVER:
+        return 0
+    here.starts += 1
+    if here.kept is None:
+        if here.tried or (mode == WHERE_IT_PAYS and here.starts < 2):
+            return 0
+        _begin()
+        if mode == WHERE_IT_PAYS or here.kept is None:
+            return 0
+    kept = here.kept
+    place, ignored = _place()
+    if kept.executable != executable or kept.place != place:
+        return 0
+    return _ask(here, kept, mode, fd, header, _environment(environment), ignored)
+
+
+def _ask(here, kept, mode, fd, header, environment, ignored):
+    directory = os.open(".", os.O_PATH | os.O_CLOEXEC)
+    try:
+        files = array.array("i", {fd, directory, *(inherited for inherited, _ in header["fds"])})
+        body = marshal.dumps((fd, directory, environment, ignored))
+        until = time.monotonic() + kept.patience(mode)
+        while True:
+            left = max(0, until - time.monotonic())
+            answer = native["template_ask"](kept.known, body, files.tobytes(), int(left * 1000))
+            if answer != INTERRUPTED:
+                break
+    finally:
+        os.close(directory)
+    if answer > 0:
+        kept.is_ready = True
+        return answer
+    if answer == NOT_READY:
+        kept.was_waited_for = kept.was_waited_for or left > 0
+    elif answer == GONE:
+        here.kept = None
+    return 0
+
+
+def _here():
+    global _process
+    if _process.pid != os.getpid():
+        _process = _Process()
+    return _process
+
+
+def _begin():
+    here = _here()
+    if here.tried:
+        return
+    here.tried = True
+    if not _can_have_ctypes():
+        return
+    executable = start.executable_of("multiprocessing")
+    names = [name for name, module in list(sys.modules.items()) if module is not None and _is_importable(name)]
+    of_program = [name for name in names if own.is_own(name)]
+    orders = {
+        "load": _forkguard.codes["load"],
+        "codes": {name: _forkguard.codes[name] for name in (*_forkguard.launch.CHILD, "warm")},
+        "program": os.getpid(),
+        "path": [part for part in sys.path if isinstance(part, str)],
+        "own": of_program,
+        "modules": [name for name in names if name not in set(of_program)],
+    }
+    place, _ = _place()
+    arguments = [executable, *map(os.fsencode, start._interpreter_flags()), b"-c", BOOT.encode()]
+    arguments.append(b"--multiprocessing-fork")
+    packed = marshal.dumps(orders)
+    fd = sealed.create("forkguard-template", len(packed))
+    try:
+        sealed.put(fd, packed, 0)
+        sealed.seal(fd)
+        environment = _environment(native["template_settings"]()[1])
+        pid, known = native["template_start"](executable, start._strings(arguments), environment, fd)
+    finally:
+        os.close(fd)
+    if pid > 0:
+        here.kept = _Template(known, executable, place)
+
+
+def _environment(of_c):
+    """As C has it, or with the guard put back into it."""
+    changed = start._environment()
+    return of_c if changed is None else changed
+
+
+def _can_have_ctypes():
+    if "_ctypes" in sys.modules or "_ctypes" in sys.builtin_module_names:
+        return True
+    return sys.modules["_frozen_importlib_external"].PathFinder.find_spec("_ctypes") is not None
+
+
+def _is_importable(name):
+    if name.partition(".")[0] in ("__main__", "__mp_main__", "_forkguard") or name in LOUD:
+        return False
+    return not name.endswith(".__main__")
+
+
+def _place():
+    """What of a process no child of another could put on: who it is, what it may do, what it sees. And, beside that,
+    the signals that it ignores."""
+    found = [os.getsid(0), os.getresuid(), os.getresgid(), sorted(os.getgroups())]
+    ignored = 0
+    with open("/proc/thread-self/status", "rb") as status:
+        for line in status:
+            name, _, value = line.partition(b":")
+            if name == b"SigIgn":
+                ignored = int(value, 16)
+            elif name.startswith((b"Cap", b"NoNewPrivs", b"Seccomp")):
+                found.append((name, value))
+    for name in sorted(os.listdir("/proc/self/ns")):
+        found.append((name, os.readlink("/proc/self/ns/" + name)))
+    for name in ("cgroup", "oom_score_adj"):
+        try:
+            with open("/proc/self/" + name, "rb") as file:
+                found.append((name, file.read()))
+        except OSError as error:
+            found.append((name, error.errno))
+    root = os.stat("/proc/self/root/")
+    found.append((root.st_dev, root.st_ino))
+    return found, ignored
