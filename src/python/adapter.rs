@@ -9,6 +9,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::api::Object;
 use super::native::{self, Calls};
+use super::spawn;
 use crate::policy::exec;
 use crate::sys::{raw, thread};
 
@@ -111,8 +112,17 @@ fn decide(in_fork: bool) -> Answer {
     let here = thread::current();
     here.rewriting.set(1);
     // SAFETY: both ways here hold the GIL.
-    let answer = unsafe { ask(calls, in_fork) };
+    let mut answer = unsafe { ask(calls, in_fork) };
     here.rewriting.set(0);
+    spawn::close_payload();
+    if !in_fork && matches!(answer, Answer::Started(_)) {
+        // An interrupt that came meanwhile is raised here, where it ends the start: a moment later
+        // it would be raised in the program's at-fork handlers, which lose it.
+        // SAFETY: the GIL is held, and no exception is set where a process was started.
+        if unsafe { (calls.err_check_signals)() } != 0 {
+            answer = Answer::Raised;
+        }
+    }
     if !matches!(answer, Answer::Started(_)) {
         // Something was raised after a process had been started: nobody else would know of it.
         exec::abandon();

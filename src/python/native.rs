@@ -36,6 +36,7 @@ pub struct Calls {
     pub long: unsafe extern "C" fn(Object) -> c_long,
     pub frame: unsafe extern "C" fn() -> Object,
     pub err_clear: unsafe extern "C" fn(),
+    pub err_check_signals: unsafe extern "C" fn() -> c_int,
     pub err_set_interrupt: unsafe extern "C" fn(),
     pub err_matches: unsafe extern "C" fn(Object) -> c_int,
     pub function: unsafe extern "C" fn(*const Method, Object, Object) -> Object,
@@ -106,6 +107,7 @@ fn find() -> Option<Calls> {
         call: function!(c"PyObject_CallFunctionObjArgs"),
         long: function!(c"PyLong_AsLong"),
         frame: function!(c"PyEval_GetFrame"),
+        err_check_signals: function!(c"PyErr_CheckSignals"),
         err_clear: function!(c"PyErr_Clear"),
         err_set_interrupt: function!(c"PyErr_SetInterrupt"),
         err_matches: function!(c"PyErr_ExceptionMatches"),
@@ -152,6 +154,7 @@ static METHODS: [Method; 6] = [
     method(c"is_semaphore_fd", is_semaphore_fd),
     method(c"same", super::memory::same),
     method(c"settings", settings),
+    method(c"payload", super::spawn::payload),
     method(c"spawn", super::spawn::spawn),
     method(c"tell", tell),
 ];

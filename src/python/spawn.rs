@@ -1,15 +1,17 @@
-//! `spawn`, as the adapter calls it: the interpreter again, as a child of this process.
+//! What the adapter makes and must not lose: a memfd for the fresh process to read, and that
+//! process, which is the interpreter again, as a child of this one.
 //!
-//! The pid is noted with the thread before Python sees it ([`exec::start`]): whatever is raised in
-//! the adapter afterwards, an interrupt included, the child is not forgotten.
+//! Both are noted with the thread before Python sees them ([`exec::start`], [`close_payload`]): an
+//! interrupt may be raised anywhere in the adapter, and neither is forgotten for it.
 
 use core::ffi::{CStr, c_char, c_int, c_void};
 
 use super::api::Object;
 use super::native::{Calls, calls};
 use crate::policy::exec;
-use crate::sys::descriptors;
+use crate::sys::raw::checked;
 use crate::sys::spawn::{self, Program};
+use crate::sys::{descriptors, thread};
 
 unsafe extern "C" {
     /// The C library's.
@@ -50,6 +52,40 @@ impl Bytes {
     }
 }
 
+/// `payload(name)`: `(fd, errno)`. An empty memfd that can be sealed; it is closed when the adapter
+/// has decided.
+///
+/// # Safety
+/// For the interpreter to call, with the GIL and a tuple.
+pub unsafe extern "C" fn payload(_module: Object, arguments: Object) -> Object {
+    let Some(calls) = calls() else {
+        return core::ptr::null_mut();
+    };
+    let mut name = core::ptr::null::<c_char>();
+    // SAFETY: called by the interpreter, with the GIL and a tuple; `s` gives a C string that lives
+    // as long as its object, which the tuple keeps alive.
+    unsafe {
+        if (calls.parse)(arguments, c"s".as_ptr(), &raw mut name) == 0 {
+            return core::ptr::null_mut();
+        }
+        close_payload();
+        let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
+        let made = checked(i64::from(libc::memfd_create(name, flags))).map(|fd| fd as c_int);
+        if let Ok(fd) = made {
+            thread::current().payload.set(fd as u32 + 1);
+        }
+        answered(calls, made)
+    }
+}
+
+/// Closes the memfd that this thread's last start was given, if it is open still.
+pub fn close_payload() {
+    if let Some(fd) = thread::current().payload.replace(0).checked_sub(1) {
+        // SAFETY: opened by `payload` on this thread, and closed nowhere else.
+        unsafe { libc::close(fd as c_int) };
+    }
+}
+
 /// `spawn(arguments, environment, kept, signal)`: `(pid, errno)`, one of them 0. The file is the
 /// first argument. Arguments and environment are NUL-terminated each; no environment is the one of
 /// this process as it is. `kept` are descriptors, a C `int` each.
@@ -85,12 +121,12 @@ pub unsafe extern "C" fn spawn(_module: Object, arguments: Object) -> Object {
 }
 
 unsafe fn answered(calls: &Calls, answer: Result<c_int, c_int>) -> Object {
-    let (pid, errno) = match answer {
-        Ok(pid) => (pid, 0),
+    let (number, errno) = match answer {
+        Ok(number) => (number, 0),
         Err(errno) => (0, errno),
     };
     // SAFETY: the GIL is held, says the caller.
-    unsafe { (calls.build)(c"ii".as_ptr(), pid, errno) }
+    unsafe { (calls.build)(c"ii".as_ptr(), number, errno) }
 }
 
 fn start(argv: &Bytes, envp: &Bytes, kept: &Bytes, signal: c_int) -> Result<c_int, c_int> {

@@ -24,6 +24,10 @@ pub struct Thread {
     pub started: Cell<i32>,
     /// One more than the slot of the reason why this thread's fork stays a fork, 0 for none.
     pub refusal: Cell<u32>,
+    /// One more than the descriptor of what the next fresh process is to read, 0 for none.
+    pub payload: Cell<u32>,
+    /// Nothing yet.
+    pub spare: Cell<u32>,
     /// The semaphore that this thread created last: a hash of its name, and its address.
     pub semaphore_name: Cell<u64>,
     /// See above; 0 for none.
@@ -42,7 +46,7 @@ pub struct Thread {
 }
 
 const _: () = assert!(
-    size_of::<Thread>() == 88,
+    size_of::<Thread>() == 96,
     "the size named in the assembly below"
 );
 
@@ -52,9 +56,9 @@ core::arch::global_asm!(
     ".globl forkguard_thread",
     ".hidden forkguard_thread",
     ".type forkguard_thread, @tls_object",
-    ".size forkguard_thread, 88",
+    ".size forkguard_thread, 96",
     "forkguard_thread:",
-    ".zero 88",
+    ".zero 96",
     ".popsection",
 );
 

@@ -75,21 +75,19 @@ def _start(session, walk, process, executable, shape, child_r, child_w, not_pass
     }
     page = status.Page()
     try:
-        header["status"] = page.fd
+        header["status"] = page.place
         raws = [buffer.raw() for buffer in session.buffers]
         placement = buffers.Placement(raws)
         try:
             fd, size = payload.write(session, header, not_passed, placement, raws)
-            try:
-                pid = template.worker(executable, fd, header)
-                way = "template" if pid else "exec"
-                pid = pid or start.execute(executable, fd, header)
-            finally:
-                os.close(fd)
+            pid = template.worker(executable, fd, header)
+            way = "template" if pid else "exec"
+            pid = pid or start.execute(executable, fd, header)
         finally:
             placement.release()
-    finally:
-        page.close()
+    except BaseException:
+        page.give_back()
+        raise
     page.watch(pid, shape)
     return pid, way, size, session.by_value, session.suspicious
 

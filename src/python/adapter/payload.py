@@ -1,4 +1,5 @@
 """What a fresh process reads: one sealed memfd, and the fds that it inherits beside it."""
+import errno
 import marshal
 import os
 import struct
@@ -12,7 +13,7 @@ ANOTHERS = ("/memfd:%s " % NAME, "/memfd:%s " % buffers.NAME, "/memfd:forkguard-
 
 def write(session, header, not_passed, placement, raws):
     """All of it in one memfd, sealed: the header, the pickle, and the buffers on pages of their own, but for those
-    that lie in a memfd of theirs."""
+    that lie in a memfd of theirs. It is closed when the adapter has answered, by who called it."""
     body = session.out.getbuffer()
     stores, places, inside, at = placement.stores(), [], [], sealed.pages(len(body))
     header["stores"] = [(store.fd, store.size) for store in stores]
@@ -24,20 +25,19 @@ def write(session, header, not_passed, placement, raws):
         else:
             places.append((stores.index(place[0]), place[1], raw.nbytes))
     header["buffers"], header["body"], header["size"] = places, len(body), at
-    header["fds"] = _inherited(session, not_passed, {header["status"], *(store.fd for store in stores)})
+    header["fds"] = _inherited(session, not_passed, {header["status"][0], *(store.fd for store in stores)})
     packed = marshal.dumps(header)
     # The number of the first page is not in the header: it follows from the header's length.
     base = sealed.pages(len(packed) + 8)
-    fd = sealed.create(NAME, base + at)
-    try:
-        sealed.put(fd, struct.pack("<Q", len(packed)) + packed, 0)
-        sealed.put(fd, body, base)
-        for raw, place in inside:
-            sealed.put(fd, raw, base + place)
-        sealed.seal(fd)
-    except BaseException:
-        os.close(fd)
-        raise
+    fd, failed = native["payload"](NAME)
+    if failed:
+        raise OSError(failed, os.strerror(failed))
+    os.ftruncate(fd, base + at)
+    sealed.put(fd, struct.pack("<Q", len(packed)) + packed, 0)
+    sealed.put(fd, body, base)
+    for raw, place in inside:
+        sealed.put(fd, raw, base + place)
+    sealed.seal(fd)
     return fd, base + at + placement.written
 
 
@@ -52,7 +52,10 @@ def _inherited(session, not_passed, ours):
         try:
             target = os.readlink("/proc/self/fd/" + name)
             closes = not os.get_inheritable(fd)
-        except OSError:
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.EBADF):
+                raise
+            # The listing's own, or one that another thread has closed.
             continue
         if target.startswith(("/dev/nvidia", "/proc/driver/nvidia")):
             continue

@@ -1,51 +1,93 @@
 """What becomes of a fresh process before the program's code begins in it: one page that it shares with its parent.
 
 A worker that cannot be made ready ends, a pool starts another, and so on without end. The parent reads here why the
-earlier ones ended, and refuses a start that would end so again. No fd of it stays open in the parent.
+earlier ones ended, and refuses a start that would end so again. The pages of all workers are in one memfd: whatever
+number of them runs, the parent has one fd more.
 """
+import fcntl
 import marshal
-import mmap
 import os
 
 SIZE = 4096
-STARTING, TOLD = range(2)
+NAME = "forkguard-status"
+STARTING, TOLD = b"\0", b"\1"
+# Out of the way of programs that count on low numbers.
+FIRST_FD = 500
 
 _watched = []
+# (fd, which file that is, the process that made it), and the pages that nobody has.
+_memory = (-1, None, 0)
+_free = []
 
 
 class Page:
-    """The parent's side: `fd` goes to the fresh process."""
+    """The parent's side: `place`, (fd, offset), goes to the fresh process."""
 
     def __init__(self):
-        self.fd = os.memfd_create("forkguard-status", os.MFD_CLOEXEC)
-        try:
-            os.ftruncate(self.fd, SIZE)
-            self.memory = mmap.mmap(self.fd, SIZE)
-        except BaseException:
-            os.close(self.fd)
-            raise
-
-    def close(self):
-        os.close(self.fd)
+        global _memory
+        if not _is_ours(_memory):
+            # A forked process has the fd of its parent, which is not to be written to; a program may close any fd.
+            _free[:] = range(SIZE * 64 - SIZE, -1, -SIZE)
+            _memory = _new_memory()
+        if not _free:
+            end = os.fstat(_memory[0]).st_size
+            _free[:] = range(end + SIZE * 63, end - 1, -SIZE)
+        self.memory = _memory
+        self.place = _memory[0], _free.pop()
+        os.pwrite(self.memory[0], STARTING, self.place[1])
 
     def watch(self, pid, shape):
-        self.pid, self.shape, self.owner = pid, shape, os.getpid()
+        self.pid, self.shape = pid, shape
         _watched.append(self)
+
+    def give_back(self):
+        if self.memory is _memory:
+            _free.append(self.place[1])
+
+
+def _new_memory():
+    low = os.memfd_create(NAME, os.MFD_CLOEXEC)
+    try:
+        try:
+            fd = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, FIRST_FD)
+        except OSError:
+            fd, low = low, -1
+    finally:
+        if low >= 0:
+            os.close(low)
+    return fd, _file(fd), os.getpid()
+
+
+def _is_ours(memory):
+    fd, file, owner = memory
+    try:
+        return owner == os.getpid() and _file(fd) == file
+    except OSError:
+        return False
+
+
+def _file(fd):
+    about = os.fstat(fd)
+    return about.st_dev, about.st_ino
 
 
 def gather():
     """What the fresh processes of this one told since the last question: pairs of shape and (what, key, why)."""
     found = []
     for page in list(_watched):
+        if page.memory is not _memory or not _is_ours(_memory):
+            _watched.remove(page)
+            continue
         # Who ends after this look has told before the next one; who was killed first told nothing.
-        runs = page.owner == os.getpid() and _runs(page.pid)
-        if page.memory[0] == TOLD:
-            size = int.from_bytes(page.memory[1:5], "little")
-            found += [(page.shape, entry) for entry in marshal.loads(page.memory[5 : 5 + size])]
+        runs = _runs(page.pid)
+        fd, at = page.place
+        if os.pread(fd, 1, at) == TOLD:
+            size = int.from_bytes(os.pread(fd, 4, at + 1), "little")
+            found += [(page.shape, entry) for entry in marshal.loads(os.pread(fd, size, at + 5))]
         elif runs:
             continue
         _watched.remove(page)
-        page.memory.close()
+        page.give_back()
     return found
 
 
@@ -59,13 +101,14 @@ def _runs(pid):
     return fields[0] not in (b"Z", b"X") and int(fields[1]) == os.getpid()
 
 
-def tell(fd, entries):
+def tell(place, entries):
     """The fresh process's side: (what, key, why) of all that could not be made again, if anything."""
+    fd, at = place
     data = marshal.dumps(entries)
     while len(data) > SIZE - 5:
         entries = entries[:-1] if len(entries) > 1 else [entries[0][:2] + (entries[0][2][: SIZE // 8],)]
         data = marshal.dumps(entries)
-    os.pwrite(fd, len(data).to_bytes(4, "little") + data, 1)
+    os.pwrite(fd, len(data).to_bytes(4, "little") + data, at + 1)
     # Last: whoever sees it finds the rest.
-    os.pwrite(fd, bytes([TOLD]), 0)
+    os.pwrite(fd, TOLD, at)
     os.close(fd)

@@ -70,6 +70,13 @@ impl Program {
         self.env("FORKGUARD_POLICY", policy)
     }
 
+    /// Run by another program, which takes it and its arguments as arguments of its own.
+    pub fn under(mut self, program: impl Into<PathBuf>) -> Self {
+        let path = std::mem::replace(&mut self.path, program.into());
+        self.arguments.insert(0, path.into());
+        self
+    }
+
     /// Another library to preload, after the guard.
     pub fn preload(mut self, library: impl Into<PathBuf>) -> Self {
         self.preloads.push(library.into());
