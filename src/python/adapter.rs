@@ -30,12 +30,13 @@ macro_rules! source {
 }
 
 /// In the order in which they build on one another.
-const SOURCES: [(&str, &str); 23] = source!(
+const SOURCES: [(&str, &str); 24] = source!(
     "load",
     "errors",
     "rebuild",
     "own",
     "origin",
+    "mapped",
     "tensors",
     "values",
     "pickling",

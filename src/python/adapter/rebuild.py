@@ -178,6 +178,22 @@ def library_functions(made, functions):
             function.errcheck = errcheck
 
 
+def mapping(path, device, inode, length, offset, writes, position):
+    import mmap
+    import os
+
+    fd = os.open(path, (os.O_RDWR if writes else os.O_RDONLY) | os.O_CLOEXEC)
+    try:
+        found = os.fstat(fd)
+        if (found.st_dev, found.st_ino) != (device, inode):
+            raise FileNotFoundError("%s is no longer the file that was mapped" % path)
+        made = mmap.mmap(fd, length, access=mmap.ACCESS_WRITE if writes else mmap.ACCESS_READ, offset=offset)
+    finally:
+        os.close(fd)
+    made.seek(position)
+    return made
+
+
 def array_view(cls, base, dtype, shape, strides, offset, writeable):
     """An array over memory that another one has: both see what either writes."""
     import numpy
@@ -194,6 +210,15 @@ def tensor_storage(buffer):
     view = memoryview(buffer)
     flat = torch.frombuffer(view, dtype=torch.uint8) if view.nbytes else torch.empty(0, dtype=torch.uint8)
     return flat.untyped_storage()
+
+
+def sparse_tensor(make, arguments):
+    """torch warns of the first one that a process makes."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return make(*arguments)
 
 
 def fill_tensor(made, state):

@@ -28,15 +28,25 @@ def tensor(value, session):
     attributes = {}
     if value.device.type == "cuda":
         reduced, attributes = _by_ipc(value, session), dict(value.__dict__)
-    elif value.device.type == "cpu" and value.layout is torch.strided and not value.is_shared():
+    elif value.device.type == "cpu" and not _is_shared(value, torch):
         # Not multiprocessing's own way, which would make the program's tensor a shared one.
         reduced = value.__reduce_ex__(5)
+        if value.layout is not torch.strided:
+            reduced = (rebuild.sparse_tensor, reduced[:2], *reduced[2:])
     else:
         return NotImplemented
     gradient = value.grad if value.requires_grad else None
     if gradient is None and not attributes or len(reduced) > 2:
         return reduced
     return reduced[0], reduced[1], (gradient, attributes), None, None, rebuild.fill_tensor
+
+
+def _is_shared(value, torch):
+    if value.layout is torch.strided:
+        return value.is_shared()
+    if value.layout is torch.sparse_coo:
+        return value._values().is_shared() or value._indices().is_shared()
+    return str(value.layout).startswith("torch.sparse_") and value.values().is_shared()
 
 
 def _by_ipc(value, session):

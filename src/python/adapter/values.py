@@ -7,7 +7,7 @@ import copyreg
 import sys
 import types
 
-from _forkguard import native, rebuild, tensors
+from _forkguard import mapped, native, rebuild, tensors
 from _forkguard.errors import Refused, kind
 
 # `Py_TPFLAGS_HEAPTYPE`: made at run time.
@@ -346,16 +346,15 @@ def _array(value, session):
     if isinstance(base, numpy.ndarray):
         if value.dtype.hasobject or not base.flags.c_contiguous:
             return NotImplemented if value.size == base.size else _no_array(value, "an array that is not contiguous")
-    elif not _is_ctypes_data(base):
+    elif not _is_ctypes_data(base) and not mapped.is_mapping(base, type(base), session):
         return _no_array(value, "a " + shared)
     start = numpy.frombuffer(base, numpy.uint8) if not isinstance(base, numpy.ndarray) else base
     offset = value.__array_interface__["data"][0] - start.__array_interface__["data"][0]
-    cls = type(value)
-    if cls is not numpy.ndarray and getattr(value, "__dict__", None):
-        return NotImplemented
-    return rebuild.array_view, (
-        cls, base, value.dtype, value.shape, value.strides, offset, bool(value.flags.writeable),
-    )  # fmt: skip
+    attributes = getattr(value, "__dict__", None)
+    made = type(value), base, value.dtype, value.shape, value.strides, offset, bool(value.flags.writeable)
+    if attributes:
+        return rebuild.array_view, made, dict(attributes), None, None, rebuild.fill_dict
+    return rebuild.array_view, made
 
 
 def _is_ctypes_data(value):
@@ -450,6 +449,7 @@ _BY_SHAPE = (
     (_is_context, _context),
     (_is_shared_memory, _shared_memory),
     (_is_library, _library),
+    (mapped.is_mapping, mapped.mapping),
     (_is_array, _array),
     (tensors.is_tensor, tensors.tensor),
     (tensors.is_storage, tensors.storage),
