@@ -30,7 +30,7 @@ macro_rules! source {
 }
 
 /// In the order in which they build on one another.
-const SOURCES: [(&str, &str); 24] = source!(
+const SOURCES: &[(&str, &str)] = &source!(
     "load",
     "errors",
     "rebuild",
