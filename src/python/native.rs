@@ -149,7 +149,7 @@ pub(super) const fn method(name: &'static CStr, function: Function) -> Method {
     }
 }
 
-static METHODS: [Method; 6] = [
+static METHODS: [Method; 7] = [
     method(c"semaphore", semaphore),
     method(c"is_semaphore_fd", is_semaphore_fd),
     method(c"same", super::memory::same),
