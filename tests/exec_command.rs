@@ -6,7 +6,7 @@ use forkguard_testkit::{Outcome, Program, client};
 
 /// What the command says of itself, and its exit code.
 const TELLS: &str = "sh -c 'echo me $$ of $FORKGUARD_PARENT_PID by $FORKGUARD_FUNCTION, restarted \
-                     ${FORKGUARD_RESTARTED-no}, set ${SET_BY_THE_PROGRAM-no}; grep -E \"Sig(Blk|Ign)\" /proc/$$/status; \
+                     ${FORKGUARD_RESTARTED-no}, set ${SET_BY_THE_PROGRAM-no}; grep -E \"Sig(Blk|Ign)\" /proc/self/status; \
                      echo a word >&9; exit 5'";
 
 fn in_place(what: &str, command: &str) -> Program {

@@ -12,7 +12,7 @@ use crate::lineage::Moment;
 use crate::stack::PythonLine;
 
 /// Pieces of advice at most.
-pub const MOST: usize = 3;
+pub const MOST: usize = 4;
 
 /// What a row is about; one row of each group is said, in this order.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,8 @@ enum Group {
     Fork,
     /// Keep CUDA out of the child.
     Use,
+    /// Let the guard make the process otherwise.
+    Guard,
 }
 
 /// A condition on what is known. Modules are paths as `torch/cuda`.
@@ -47,6 +49,10 @@ enum Is {
     Used(&'static str),
     /// There was a Python stack at the fork.
     PythonFork,
+    /// The fork was made to run a process object of multiprocessing, or of a package like it.
+    Launched,
+    /// The policy `exec` was not asked for.
+    WithoutExec,
     /// The call in the child came through this library.
     Through(&'static str),
 }
@@ -64,10 +70,10 @@ const fn row(group: Group, when: &'static [Is], say: &'static str) -> Row {
     Row { group, when, say }
 }
 
-use Group::{Fork, Initialise, Use};
+use Group::{Fork, Guard, Initialise, Use};
 use Is::{
-    Asked, Forked, ForkedItself, Imported, ImportedFrom, Initialised, InitialisedBy, Program,
-    PythonFork, Through, Used,
+    Asked, Forked, ForkedItself, Imported, ImportedFrom, Initialised, InitialisedBy, Launched,
+    Program, PythonFork, Through, Used, WithoutExec,
 };
 
 static TABLE: &[Row] = &[
@@ -201,6 +207,17 @@ static TABLE: &[Row] = &[
         &[Program("uwsgi")],
         "uWSGI loads the application before it forks: set lazy-apps = true",
     ),
+    // Debian's package, where Python is a plugin; PyPI's pyuwsgi, a library.
+    row(
+        Fork,
+        &[Program("uwsgi-core")],
+        "uWSGI loads the application before it forks: set lazy-apps = true",
+    ),
+    row(
+        Fork,
+        &[Program("pyuwsgi")],
+        "uWSGI loads the application before it forks: set lazy-apps = true",
+    ),
     // docs.celeryq.dev, concurrency: prefork is the default; solo and threads do not fork.
     row(
         Fork,
@@ -230,6 +247,19 @@ static TABLE: &[Row] = &[
         Fork,
         &[Forked("airflow")],
         "run with AIRFLOW__CORE__EXECUTE_TASKS_NEW_PYTHON_INTERPRETER=True",
+    ),
+    // docs.python.org, socketserver: ForkingMixIn makes a process for each request.
+    row(
+        Fork,
+        &[Forked("socketserver")],
+        "make the server[ at {f}] with socketserver.ThreadingMixIn, not with ForkingMixIn",
+    ),
+    // tornadoweb.org, tornado.process.fork_processes: before the event loop, and before this.
+    row(
+        Fork,
+        &[Forked("tornado")],
+        "call tornado's fork_processes (or the server's start)[ at {f}] before anything touches \
+         CUDA",
     ),
     // accelerate, notebook_launcher: it forks, and refuses when CUDA is initialised.
     row(
@@ -316,6 +346,11 @@ static TABLE: &[Row] = &[
         &[Through("libnvcuvid.so")],
         "open the decoder[ ({u})] in a process that was not forked after CUDA was initialised",
     ),
+    row(
+        Guard,
+        &[Launched, WithoutExec],
+        "let forkguard do it: FORKGUARD_POLICY=exec",
+    ),
 ];
 
 /// Said where no row of a group fits, or to fill up.
@@ -366,7 +401,7 @@ pub fn of<'a>(v: &'a Violation<'a>) -> Advice<'a> {
     };
     let mut items = [None; MOST];
     let mut len = 0;
-    for group in [Initialise, Fork, Use] {
+    for group in [Initialise, Fork, Use, Guard] {
         let row = TABLE.iter().find(|row| {
             row.group == group && row.when.iter().all(|is| holds(is, v, forked, &sites))
         });
@@ -425,8 +460,16 @@ fn holds(is: &Is, v: &Violation<'_>, forked: Option<&Moment>, sites: &Sites<'_>)
                 .native()
                 .iter()
                 .filter_map(|&address| native::library(address))
-                .any(|module| module == name)
+                // A library's name goes on after a dot.
+                .any(|module| module.split('.').next() == Some(name))
         }),
+        Is::Launched => forked.is_some_and(|at| {
+            at.stack.python.iter().any(|frame| {
+                frame.file.ends_with("popen_fork.py")
+                    && frames::last_name(frame.function) == "_launch"
+            })
+        }),
+        Is::WithoutExec => v.refusal.is_none(),
         Is::ForkedItself => forked.is_some_and(|at| {
             at.stack
                 .python
@@ -647,6 +690,10 @@ mod tests {
             ("rq/worker.py", "rq.SimpleWorker"),
             ("vllm/executor.py", "VLLM_WORKER_MULTIPROC_METHOD=spawn"),
             ("airflow/x.py", "EXECUTE_TASKS_NEW_PYTHON_INTERPRETER"),
+            (
+                "tornado/process.py",
+                "at app.py:31 before anything touches CUDA",
+            ),
             ("accelerate/launchers.py", "notebook_launcher (app.py:31)"),
             (
                 "torch/utils/data/dataloader.py",
@@ -682,8 +729,20 @@ mod tests {
             ("/home/me/app.py", 31, "main"),
         ];
         assert!(advice(&Story::new(INITIALISED, executor, USED))[1].contains("mp_context="));
+        let server: Lines<'_> = &[
+            ("/usr/lib/python3.12/socketserver.py", 7, "f"),
+            ("/home/me/app.py", 31, "main"),
+        ];
+        assert!(
+            advice(&Story::new(INITIALISED, server, USED))[1]
+                .contains("app.py:31 with socketserver.T")
+        );
         let own: Lines<'_> = &[("/home/me/app.py", 31, "main")];
-        assert!(advice(&Story::new(INITIALISED, own, USED))[1].starts_with("replace the fork at"));
+        let all = advice(&Story::new(INITIALISED, own, USED));
+        assert!(
+            all.len() == 2 && all[1].starts_with("replace the fork at"),
+            "{all:?}"
+        );
     }
 
     #[test]
@@ -697,6 +756,16 @@ mod tests {
             "{}",
             all[2]
         );
+    }
+
+    /// Of what `exec` serves; and not where it was asked for already, and refused.
+    #[test]
+    fn the_guard_itself_can_do_it() {
+        let mut story = Story::new(INITIALISED, FORKED, USED);
+        let last = |story: &Story| advice(story).last().cloned().unwrap();
+        assert!(last(&story).ends_with("FORKGUARD_POLICY=exec"));
+        story.refusal = Some("of a reason");
+        assert!(!last(&story).contains("FORKGUARD_POLICY"));
     }
 
     #[test]

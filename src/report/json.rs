@@ -559,7 +559,7 @@ mod tests {
         }
         assert_eq!(event["forked"]["child"], 4242);
         assert_eq!(event["forks"].as_array().unwrap().len(), 1);
-        assert_eq!(event["advice"].as_array().unwrap().len(), 2);
+        assert_eq!(event["advice"].as_array().unwrap().len(), 3);
     }
 
     #[test]

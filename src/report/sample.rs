@@ -34,6 +34,7 @@ pub struct Story {
     pub told_by: Option<i32>,
     /// How many processes told before.
     pub repeats: u32,
+    pub refusal: Option<&'static str>,
 }
 
 impl Story {
@@ -52,6 +53,7 @@ impl Story {
             initialising: false,
             told_by: None,
             repeats: 0,
+            refusal: None,
         }
     }
 
@@ -73,7 +75,7 @@ impl Story {
             used: &self.used,
             told_by: self.told_by,
             repeats: self.repeats,
-            refusal: None,
+            refusal: self.refusal,
         })
     }
 }

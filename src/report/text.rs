@@ -690,7 +690,8 @@ forkguard: CUDA used in a forked process; aborting pid 4242 (policy abort)
 
   fix  app.py:12 only asks whether CUDA is there: run with PYTORCH_NVML_BASED_CUDA_CHECK=1, or ask
        in the worker;
-       or start the workers with multiprocessing.get_context(\"spawn\") at app.py:31
+       or start the workers with multiprocessing.get_context(\"spawn\") at app.py:31;
+       or let forkguard do it: FORKGUARD_POLICY=exec
 ";
         assert_eq!(report(&sample::example()), expected);
     }

@@ -3,7 +3,8 @@
 // uses CUDA in this way:
 //
 //   once      counts devices
-//   threads   four threads count devices at the same moment; each says what it was answered
+//   threads   four threads, on the smallest stacks there are, count devices at the same moment; each says what it
+//             was answered
 //   title     as `once`, after the program wrote over its arguments, as servers do to show a title
 //   broken    as `once`, with a variable in the environment that cannot be read
 //   bare      as `once`, after the program took the guard out of its environment
@@ -14,6 +15,7 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -57,9 +59,12 @@ static void *count_devices(void *unused)
 static int threads(void)
 {
     pthread_t all[4];
+    pthread_attr_t small;
+    pthread_attr_init(&small);
+    pthread_attr_setstacksize(&small, (size_t)PTHREAD_STACK_MIN);
     pthread_barrier_init(&together, NULL, 4);
     for (int i = 0; i < 4; i++)
-        pthread_create(&all[i], NULL, count_devices, NULL);
+        pthread_create(&all[i], &small, count_devices, NULL);
     for (int i = 0; i < 4; i++)
         pthread_join(all[i], NULL);
     return 0;
