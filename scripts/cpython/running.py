@@ -12,9 +12,9 @@ HERE = Path(__file__).resolve().parent
 PATIENCE = 1200
 
 
-def run(python, module, log, library=None, driver=None):
+def run(python, module, log, library=None, driver=None, template=None):
     """One module, with the library or without. With a `driver` (its directory), the suite's process initialises CUDA
-    first, and under the library every fork of multiprocessing's is rewritten.
+    first, and under the library every fork of multiprocessing's is rewritten; `template` is the guard's variable.
 
     Answers what suite.py told, and what else is to be known.
     """
@@ -33,6 +33,8 @@ def run(python, module, log, library=None, driver=None):
         if driver:
             environment["LD_LIBRARY_PATH"] = str(driver)
             environment["FORKGUARD_POLICY"] = "exec,warn"
+        if template is not None:
+            environment["FORKGUARD_TEMPLATE"] = template
         script = HERE / ("after_cuda.py" if driver else "suite.py")
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -70,6 +72,7 @@ def run(python, module, log, library=None, driver=None):
         "spoken": spoken,
         "log": str(log),
         "events": collections.Counter(event["event"] for event in found),
+        "of_template": sum(event.get("way") == "template" for event in found),
         # Of the workers that the suite's own process forked.
         "accounted": of_suite.count("rewritten") + of_suite.count("refused"),
         "refused": reasons.most_common(),
@@ -121,11 +124,13 @@ def differences(bare, guarded):
     return found
 
 
-def not_rewritten(guarded):
+def not_rewritten(guarded, template=None):
     """One line for each reason why a run under `exec` does not show what it should."""
     found = [f"refused {count} times: {reason}" for reason, count in guarded["refused"]]
     if not guarded["events"]["rewritten"]:
         found.append("no fork was rewritten: this run shows nothing")
+    if template is not None and (guarded["of_template"] > 0) != (template == "1"):
+        found.append(f"{guarded['of_template']} workers came from a template, with FORKGUARD_TEMPLATE={template}")
     workers = guarded["told"]["workers"] if guarded["told"] else guarded["accounted"]
     if workers != guarded["accounted"]:
         found.append(f"the suite forked {workers} workers, and the guard saw {guarded['accounted']} of them")
