@@ -13,6 +13,7 @@ POLICIES = ("abort", "warn", "off")
 # Ways to run a program beyond the policies of the same name: what each puts into the environment.
 WAYS = {
     "exec": {"FORKGUARD_POLICY": "exec,abort", "FORKGUARD_TEMPLATE": "0"},
+    "exec, template": {"FORKGUARD_POLICY": "exec,abort", "FORKGUARD_TEMPLATE": "1"},
 }
 
 
@@ -53,6 +54,8 @@ class Case:
     initialise: bool | None = True
     # The workers say themselves, in a line each, that they are fresh (programs/fresh.py).
     telling: bool = False
+    # Its imports leave no thread behind, so that with a template all workers are copies of it.
+    copies: bool = False
 
 
 def violation(name, program, args=(), **more):

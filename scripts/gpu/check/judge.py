@@ -42,7 +42,7 @@ def judge_bare(case, bare):
 def judge(case, policy, seen, bare, sources, binary):
     """One guarded run. `sources` gives the file that holds each place's mark."""
     if case.expect == "served":
-        return judge_served(case, seen)
+        return judge_served(case, policy, seen)
     if case.expect == "silent" or policy == "off":
         return _silent(policy, seen, bare)
     problems = _events_are_sound(seen, policy)

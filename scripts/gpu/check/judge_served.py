@@ -7,10 +7,11 @@ Returns a list of problems; an empty list is a pass.
 import re
 
 # What a worker says of itself: see programs/fresh.py.
-FRESH = "worker: fresh"
+FRESH = ("worker: fresh, executed", "worker: fresh, of the template")
 
 
-def judge_served(case, seen):
+def judge_served(case, way, seen):
+    """`way` is `exec`, where no worker may be a copy of the template, or `exec, template`."""
     problems = []
     if seen.timed_out:
         problems.append("the program did not end in time")
@@ -21,7 +22,7 @@ def judge_served(case, seen):
             problems.append(f"its output does not show /{form}/")
     problems += [f"not JSON: {line[:80]}" for line in seen.bad_events[:1]]
     problems += _forks(case, seen)
-    problems += _workers(case, seen)
+    problems += _workers(case, way, seen)
     said = [line for line in seen.stderr.splitlines() if line.startswith("forkguard:")]
     problems += [f"stderr says: {line}" for line in said[:1]]
     return problems
@@ -32,9 +33,11 @@ def starts_told(seen):
     starts = _named(seen, "rewritten")
     if not starts:
         return f"no fork was one after CUDA; {seen.seconds:.1f} s"
+    copies = seen.stdout.splitlines().count(FRESH[1])
+    of_which = f", {copies} of the template" if copies else ""
     took = sorted(event.get("took_us", 0) / 1000 for event in starts)
     carried = max(event.get("carried_bytes", 0) for event in starts) / 1024
-    return (f"{len(starts)} fresh, {took[0]:.1f}-{took[-1]:.1f} ms and {carried:.0f} KiB a start; "
+    return (f"{len(starts)} fresh{of_which}, {took[0]:.1f}-{took[-1]:.1f} ms and {carried:.0f} KiB a start; "
             f"{seen.seconds:.1f} s")
 
 
@@ -62,10 +65,15 @@ def _forks(case, seen):
     return problems
 
 
-def _workers(case, seen):
+def _workers(case, way, seen):
     """Every worker that speaks of itself is fresh, and where they are to speak, all do."""
     told = [line for line in seen.stdout.splitlines() if line.startswith("worker: ")]
-    problems = [f"a worker is not fresh: {line}" for line in told if line != FRESH][:1]
+    problems = [f"a worker is not fresh: {line}" for line in told if line not in FRESH][:1]
+    copies = told.count(FRESH[1])
+    if way == "exec" and copies:
+        problems.append(f"{copies} workers are copies of a template, which was not asked for")
+    if way != "exec" and case.copies and copies != case.rewritten:
+        problems.append(f"{copies} workers are copies of the template, expected {case.rewritten}")
     if case.telling and len(told) != case.rewritten:
         problems.append(f"{len(told)} workers spoke, expected {case.rewritten}")
     return problems

@@ -50,6 +50,9 @@ SERVED = [
     ("good", "exec", None),
     ("other-result", "exec", "its output does not show"),
     ("fork", "exec", "a worker is not fresh: worker: a fork"),
+    ("template", "exec", "2 workers are copies of a template"),
+    ("template", "exec, template", None),
+    ("good", "exec, template", "0 workers are copies of the template, expected 2"),
     ("mute", "exec", "1 workers spoke, expected 2"),
     ("one-start", "exec", "1 forks became fresh processes, expected 2"),
     ("refused", "exec", "refused: a generator cannot cross"),
@@ -77,7 +80,8 @@ def main(work):
             make = {"silent": silent, "served": served}.get(kind, violation)
             case = make(f"{kind}.{behaviour}.{policy}", "pretend.py", (kind, behaviour), timeout=20)
             if kind == "served":
-                case = replace(case, needs=(), works=("^answer: 4$",), rewritten=2, telling=True)
+                case = replace(case, needs=(), works=("^answer: 4$",), rewritten=2, telling=True,
+                               copies=True)
             elif kind != "silent":
                 case = replace(case, bare=("^child",), function="^cuPretend$", advice="spawn")
             cases.append((replace(case, policies=(policy,), hangs=kind == "hang"), policy, word))

@@ -13,22 +13,22 @@ TASKS = tuple(f"^task: {28 * number}$" for number in range(4))
 FRESH_WORKERS = [
     *[served(f"exec: torch {parent}, {workers}", "exec_torch_workers.py", (parent, workers),
              needs=TORCH, bare=(FORK, REFUSED, "^completed$"), works=(LOSS, "^completed$"),
-             rewritten=2, telling=True)
+             rewritten=2, telling=True, copies=True)
       for parent in ("asked", "model") for workers in ("pool", "executor")],
     *[served(f"exec: torch {parent}, DataLoader with .cuda()", "exec_torch_workers.py",
              (parent, "dataloader"), needs=TORCH, bare=(FORK, "^completed$"),
-             works=(r"(?s)(batch: 4\.0 on cuda.*){2}", "^completed$"), rewritten=4, telling=True)
+             works=(r"(?s)(batch: 4\.0 on cuda.*){2}", "^completed$"), rewritten=4, telling=True, copies=True)
       for parent in ("asked", "model")],
     *[served(f"exec: torch, CUDA tensor as {how}", "exec_torch_tensor.py", (how,), needs=TORCH,
              bare=(FORK, "initialization error"),
              works=(r"^sum 10\.0, of the part 5\.0$", r"^sum 14\.0, of the part 7\.0$",
                     r"^parent sees \[2\.0, 3\.0, 4\.0, 5\.0\]$", *more),
-             rewritten=2, telling=True)
+             rewritten=2, telling=True, copies=True)
       for how, more in (("argument", ()), ("global", (r"^by its name 14\.0, same memory True$",)))],
     served("exec: torch DataLoader on the CPU, model a global", "exec_torch_dataloader_cpu.py",
            needs=TORCH, bare=(FORK, "^completed$"),
            works=(r"(?s)(without CUDA: True.*){4}", "^completed$"), rewritten=2, initialise=False,
-           telling=True),
+           telling=True, copies=True),
     *[served(f"exec: {library} Pool", "exec_pool.py", (library,), needs=needs,
              bare=(FORK, error), works=(*TASKS, "^parent again: 56$"), rewritten=2, telling=True,
              timeout=150)

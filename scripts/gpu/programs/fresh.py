@@ -1,7 +1,7 @@
 """What a worker can tell of itself, by what the kernel shows: is it a fresh process, or a fork?
 
-A fork has its parent's command line; a fresh process was executed with another. And a fresh process
-has no GPU open or mapped before its own first use of CUDA.
+A fork has its parent's command line; a fresh process was executed with another, or is a copy of the
+warm template, which was. And it has no GPU open or mapped before its own first use of CUDA.
 """
 
 import os
@@ -13,13 +13,14 @@ from outcome import say
 def tell(cuda_is_open=False):
     """One line about this process, at its start. `cuda_is_open`: its arguments were CUDA tensors,
     so that making them has initialised CUDA already."""
-    wrong = []
-    if _command("self") == _command(os.getppid()):
+    wrong, command = [], _command("self")
+    if command == _command(os.getppid()):
         wrong.append("a fork of its parent")
     if not cuda_is_open:
         wrong += [f"has {path} already" for path in sorted(gpu_files())[:1]]
         wrong += _torch_state()
-    say(f"worker: {', '.join(wrong) or 'fresh'}")
+    fresh = "fresh, of the template" if b"warm.serve" in command else "fresh, executed"
+    say(f"worker: {', '.join(wrong) or fresh}")
 
 
 def gpu_files():

@@ -83,7 +83,8 @@ def serve():
         elif child == 11 or HOW != "one-start":
             tell("rewritten", pid=os.getpid(), child=child, took_us=8000, carried_bytes=2048)
         if child == 11 or HOW != "mute":
-            print("worker: a fork of its parent" if HOW == "fork" else "worker: fresh", flush=True)
+            told = {"fork": "a fork of its parent", "template": "fresh, of the template"}
+            print("worker:", told.get(HOW, "fresh, executed"), flush=True)
         if child == 11 or HOW != "inherits":
             tell("initialised", pid=child)
     if HOW == "violation":
