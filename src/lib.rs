@@ -62,4 +62,5 @@ fn load() {
     unsafe { lookup::resolve() };
     exports::process::prepare();
     exports::wait::prepare();
+    exports::image::prepare();
 }

@@ -5,6 +5,7 @@
 pub mod debug;
 pub mod driver;
 pub mod entry;
+pub mod image;
 pub mod lookup;
 pub mod process;
 mod real;

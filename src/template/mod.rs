@@ -50,6 +50,15 @@ fn adopt(pid: i32) {
     wait::adopted();
 }
 
+/// This process is about to become another program, which is to have no child that it did not
+/// make. In the child of a `vfork`, which shares these words, there is none.
+pub fn leave() {
+    if let Some(pid) = here() {
+        let _errno = raw::ErrnoGuard::new();
+        wait::retire(pid);
+    }
+}
+
 /// It has ended and was waited for.
 fn forget(pid: i32) {
     let _ = PID.compare_exchange(pid, 0, Ordering::SeqCst, Ordering::Relaxed);

@@ -53,12 +53,14 @@ fn server() -> Option<&'static mut Server> {
 /// when `program` does, and gives way to whoever has work to do. False where that cannot be had.
 pub fn prepare(program: i32) -> bool {
     close_all_but(&[0, 1, 2, LISTENER]);
-    // SAFETY: numbers.
-    let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, program, 0) } as i32;
+    let Ok(pidfd) = wire::pidfd(program) else {
+        return false;
+    };
     // SAFETY: asks only. A program that has ended is nobody's parent.
-    if pidfd < 0 || unsafe { libc::getppid() } != program || !clone::is_possible() {
+    if unsafe { libc::getppid() } != program {
         return false;
     }
+    let pidfd = pidfd.keep();
     // SAFETY: numbers; from here on the kernel names this process as the one that listens.
     unsafe {
         libc::listen(LISTENER, libc::SOMAXCONN);
@@ -262,7 +264,7 @@ fn place(mut files: Vec<Fd>, numbers: &[i32]) -> Result<(), i32> {
             if fd.0 == number {
                 // SAFETY: a number of ours.
                 unsafe { libc::fcntl(number, libc::F_SETFD, 0) };
-                core::mem::forget(fd);
+                fd.keep();
             } else if taken.contains(&number) {
                 later.push((fd, number));
             // SAFETY: numbers; nobody has the second.

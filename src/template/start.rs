@@ -39,9 +39,11 @@ pub fn start(
     orders: i32,
 ) -> Result<Started, i32> {
     let inherited = Inherited::take().ok_or(libc::ENOSYS)?;
-    if !super::wait::can_tell() {
+    if !super::wait::can_tell() || !super::clone::is_possible() {
         return Err(libc::ENOSYS);
     }
+    // What it will need at its start, where it could only end.
+    drop(wire::pidfd(raw::getpid())?);
     let (listener, name) = wire::listen()?;
     let orders = above(orders)?;
     let listener = above(listener.0)?;

@@ -39,6 +39,15 @@ const GO: u8 = b'G';
 /// A file descriptor that is closed with its owner.
 pub struct Fd(pub i32);
 
+impl Fd {
+    /// Its number, which nobody closes any more.
+    pub fn keep(self) -> i32 {
+        let fd = self.0;
+        core::mem::forget(self);
+        fd
+    }
+}
+
 impl Drop for Fd {
     fn drop(&mut self) {
         // SAFETY: owned by this value, which gave the number to nobody.
@@ -337,6 +346,17 @@ fn be_patient(connection: &Fd) {
                 size_of_val(&time) as libc::socklen_t,
             );
         }
+    }
+}
+
+/// A file that can be read when that process has ended.
+pub fn pidfd(pid: i32) -> Result<Fd, i32> {
+    // SAFETY: numbers.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) } as i32;
+    if fd < 0 {
+        Err(raw::errno())
+    } else {
+        Ok(Fd(fd))
     }
 }
 

@@ -1,0 +1,55 @@
+//! A warm template ends with its program, at whatever moment that is killed; one that is of no use makes no workers,
+//! and becomes a small program that sleeps. Fails when a process is left behind, when a template that has CUDA or a
+//! thread or a module of the program's serves, or when it keeps an interpreter's memory for nothing.
+
+use forkguard_testkit::{Outcome, python_with_packages};
+
+fn ends(moment: &str) -> Outcome {
+    let outcome = python_with_packages("exec_template_ends.py")
+        .arg(moment)
+        .policy("exec,abort")
+        .env("FORKGUARD_TEMPLATE", "1")
+        .with_events()
+        .run();
+    outcome
+        .assert_silent()
+        .assert_stdout(&[&format!("{moment} ok")]);
+    outcome
+}
+
+fn way(outcome: &Outcome) -> String {
+    let events = outcome.events();
+    let mut rewritten = events.iter().filter(|event| event["event"] == "rewritten");
+    let way = rewritten.next().expect("one worker")["way"].clone();
+    way.as_str().expect("a word").to_owned()
+}
+
+#[test]
+fn starting() {
+    ends("starting");
+}
+
+#[test]
+fn importing() {
+    ends("importing");
+}
+
+#[test]
+fn waiting() {
+    assert_eq!(way(&ends("waiting")), "template");
+}
+
+#[test]
+fn an_import_initialises_cuda() {
+    assert_eq!(way(&ends("cuda")), "exec");
+}
+
+#[test]
+fn an_import_leaves_a_thread() {
+    assert_eq!(way(&ends("thread")), "exec");
+}
+
+#[test]
+fn a_library_imports_a_module_of_the_program() {
+    assert_eq!(way(&ends("own")), "exec");
+}
