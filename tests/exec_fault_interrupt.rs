@@ -1,14 +1,23 @@
-//! An interrupt at any moment of a start reaches the program: KeyboardInterrupt, and no process that it does not know
+//! An interrupt at any moment of a start reaches the program: `KeyboardInterrupt`, and no process that it does not know
 //! of. Fails when the interrupt is lost, when a worker runs though its start was interrupted, or when the guard keeps
 //! something of it.
 
 mod faults;
 
-use faults::Counts;
+use faults::{Counts, Start};
 
-#[test]
-fn at_each_system_call_of_the_start() {
-    let Counts(counts) = faults::run("interrupted");
+fn at_each_system_call(start: Start) {
+    let Counts(counts) = faults::run("interrupted", start);
     assert_eq!(counts.len(), 1, "{counts:?}");
     assert!(counts["KeyboardInterrupt"] >= 40, "{counts:?}");
+}
+
+#[test]
+fn of_a_start_by_execution() {
+    at_each_system_call(Start::Executed);
+}
+
+#[test]
+fn of_a_start_by_the_template() {
+    at_each_system_call(Start::Template);
 }

@@ -5,14 +5,13 @@
 
 mod faults;
 
-use faults::Counts;
+use faults::{Counts, Start};
 
 /// There are no fewer system calls that can fail: otherwise the faults missed the start.
 const CALLS: u32 = 20;
 
-#[test]
-fn each_call_fails_once() {
-    let Counts(counts) = faults::run("fails");
+fn each_call_fails_once(start: Start) {
+    let Counts(counts) = faults::run("fails", start);
     for result in counts.keys() {
         assert!(
             ["a fork", "a fresh process"].contains(&result.as_str()),
@@ -22,9 +21,28 @@ fn each_call_fails_once() {
     assert!(counts["a fork"] >= CALLS, "{counts:?}");
 }
 
-#[test]
-fn from_each_call_on_all_fail() {
-    let Counts(counts) = faults::run("exhausted");
+fn from_each_call_on_all_fail(start: Start) {
+    let Counts(counts) = faults::run("exhausted", start);
     assert!(counts["BlockingIOError"] >= CALLS, "{counts:?}");
     assert_eq!(counts.len(), 1, "{counts:?}");
+}
+
+#[test]
+fn once_when_it_is_executed() {
+    each_call_fails_once(Start::Executed);
+}
+
+#[test]
+fn once_when_the_template_makes_it() {
+    each_call_fails_once(Start::Template);
+}
+
+#[test]
+fn for_good_when_it_is_executed() {
+    from_each_call_on_all_fail(Start::Executed);
+}
+
+#[test]
+fn for_good_when_the_template_makes_it() {
+    from_each_call_on_all_fail(Start::Template);
 }

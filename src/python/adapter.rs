@@ -115,7 +115,7 @@ fn decide(in_fork: bool) -> Answer {
     // SAFETY: both ways here hold the GIL.
     let mut answer = unsafe { ask(calls, in_fork) };
     here.rewriting.set(0);
-    spawn::close_payload();
+    spawn::close_noted();
     if !in_fork && matches!(answer, Answer::Started(_)) {
         // An interrupt that came meanwhile is raised here, where it ends the start: a moment later
         // it would be raised in the program's at-fork handlers, which lose it.

@@ -1,9 +1,10 @@
-//! What the adapter makes and must not lose: a memfd for the fresh process to read, and that
-//! process, which is the interpreter again, as a child of this one.
+//! What the adapter makes and must not lose: descriptors for one start, and the fresh process, which
+//! is the interpreter again, as a child of this one.
 //!
-//! Both are noted with the thread before Python sees them ([`exec::start`], [`close_payload`]): an
-//! interrupt may be raised anywhere in the adapter, and neither is forgotten for it.
+//! All are noted with the thread before Python sees them ([`exec::start`], [`close_noted`]): an
+//! interrupt may be raised anywhere in the adapter, and none is forgotten for it.
 
+use core::cell::Cell;
 use core::ffi::{CStr, c_char, c_int, c_void};
 
 use super::api::Object;
@@ -68,22 +69,46 @@ pub unsafe extern "C" fn payload(_module: Object, arguments: Object) -> Object {
         if (calls.parse)(arguments, c"s".as_ptr(), &raw mut name) == 0 {
             return core::ptr::null_mut();
         }
-        close_payload();
         let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
-        let made = checked(i64::from(libc::memfd_create(name, flags))).map(|fd| fd as c_int);
-        if let Ok(fd) = made {
-            thread::current().payload.set(fd as u32 + 1);
-        }
-        answered(calls, made)
+        let made = libc::memfd_create(name, flags);
+        answered(calls, noted(&thread::current().payload, made))
     }
 }
 
-/// Closes the memfd that this thread's last start was given, if it is open still.
-pub fn close_payload() {
-    if let Some(fd) = thread::current().payload.replace(0).checked_sub(1) {
-        // SAFETY: opened by `payload` on this thread, and closed nowhere else.
+/// `directory()`: `(fd, errno)`. The working directory; closed as `payload`'s.
+///
+/// # Safety
+/// For the interpreter to call, with the GIL.
+pub unsafe extern "C" fn directory(_module: Object, _arguments: Object) -> Object {
+    let Some(calls) = calls() else {
+        return core::ptr::null_mut();
+    };
+    // SAFETY: a C string and flags; the GIL is held, says the caller.
+    unsafe {
+        let opened = libc::open(c".".as_ptr(), libc::O_PATH | libc::O_CLOEXEC);
+        answered(calls, noted(&thread::current().directory, opened))
+    }
+}
+
+fn noted(place: &Cell<u32>, opened: c_int) -> Result<c_int, c_int> {
+    let fd = checked(i64::from(opened))? as u32;
+    close(place);
+    place.set(fd + 1);
+    Ok(opened)
+}
+
+fn close(place: &Cell<u32>) {
+    if let Some(fd) = place.replace(0).checked_sub(1) {
+        // SAFETY: opened on this thread by one of the functions above, and closed nowhere else.
         unsafe { libc::close(fd as c_int) };
     }
+}
+
+/// Closes what was opened for this thread's last start.
+pub fn close_noted() {
+    let here = thread::current();
+    close(&here.payload);
+    close(&here.directory);
 }
 
 /// `spawn(arguments, environment, kept, signal)`: `(pid, errno)`, one of them 0. The file is the

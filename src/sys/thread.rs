@@ -26,8 +26,8 @@ pub struct Thread {
     pub refusal: Cell<u32>,
     /// One more than the descriptor of what the next fresh process is to read, 0 for none.
     pub payload: Cell<u32>,
-    /// Nothing yet.
-    pub spare: Cell<u32>,
+    /// The same of the directory that it is to be in.
+    pub directory: Cell<u32>,
     /// The semaphore that this thread created last: a hash of its name, and its address.
     pub semaphore_name: Cell<u64>,
     /// See above; 0 for none.

@@ -86,18 +86,17 @@ def worker(executable, fd, header):
 
 
 def _ask(here, kept, mode, fd, header, environment, ignored):
-    directory = os.open(".", os.O_PATH | os.O_CLOEXEC)
-    try:
-        files = array.array("i", {fd, directory, *(inherited for inherited, _ in header["fds"])})
-        body = marshal.dumps((fd, directory, environment, ignored))
-        until = time.monotonic() + kept.patience(mode)
-        while True:
-            left = max(0, until - time.monotonic())
-            answer = native["template_ask"](kept.known, body, files.tobytes(), int(left * 1000))
-            if answer != INTERRUPTED:
-                break
-    finally:
-        os.close(directory)
+    directory, failed = native["directory"]()
+    if failed:
+        return 0
+    files = array.array("i", {fd, directory, *(inherited for inherited, _ in header["fds"])})
+    body = marshal.dumps((fd, directory, environment, ignored))
+    until = time.monotonic() + kept.patience(mode)
+    while True:
+        left = max(0, until - time.monotonic())
+        answer = native["template_ask"](kept.known, body, files.tobytes(), int(left * 1000))
+        if answer != INTERRUPTED:
+            break
     if answer > 0:
         kept.is_ready = True
         return answer
