@@ -81,6 +81,26 @@ fn a_module() {
     ]);
 }
 
+#[test]
+fn more_arguments_than_a_page_holds() {
+    // The kernel lets a program begin with a quarter of its stack's limit, usually 2 MiB.
+    let long = "x".repeat(100_000);
+    let outcome = Program::client("in_place")
+        .arg("once")
+        .args((0..12).map(|_| &long))
+        .policy("exec,warn")
+        .env("FORKGUARD_EXEC", "restart")
+        .run();
+    let said = |text: &str| outcome.stdout.lines().filter(|line| *line == text).count();
+    assert_eq!(
+        (said("count 3"), said("parent count 0")),
+        (1, 2),
+        "{}",
+        outcome.story()
+    );
+    outcome.assert_says("FORKGUARD_RESTARTED is");
+}
+
 /// Without `/proc` the command line is not known.
 #[test]
 fn without_proc() {

@@ -133,8 +133,8 @@ impl fmt::Display for Refusal {
                  ({variable} is set), and that is done once, lest it never end"
             ),
             Refusal::SetUser => f.write_str(
-                "FORKGUARD_EXEC=restart does not start a program again that runs with another \
-                 user's rights",
+                "FORKGUARD_EXEC runs nothing in the place of a program that has another user's \
+                 rights",
             ),
             Refusal::NoCommandLine => f.write_str(
                 "FORKGUARD_EXEC=restart has the program's command line from /proc, and it could \
@@ -180,12 +180,12 @@ fn replace(
     if config::get().is_replacement() {
         return Refusal::Twice("FORKGUARD_PARENT_PID");
     }
+    // SAFETY: reads a table that the kernel made.
+    if unsafe { libc::getauxval(libc::AT_SECURE) } != 0 {
+        return Refusal::SetUser;
+    }
     match what {
         InPlace::Restart => {
-            // SAFETY: reads a table that the kernel made.
-            if unsafe { libc::getauxval(libc::AT_SECURE) } != 0 {
-                return Refusal::SetUser;
-            }
             let Some((path, arguments)) = command_line::kept() else {
                 return Refusal::NoCommandLine;
             };

@@ -193,6 +193,7 @@ impl fmt::Display for NotExecuted {
             libc::EMFILE => "this process has no free file descriptor",
             libc::ENFILE => "the system has no free file descriptor",
             libc::EFAULT => "the environment cannot be read",
+            libc::ENOSYS => "the kernel, or a filter of system calls, does not allow it",
             libc::EIO => "the device reported an error",
             errno => return write!(f, "error {errno}"),
         })

@@ -11,7 +11,14 @@ use std::{env, fs};
 const PLAIN: &[&str] = &["faults", "nowipe", "lookups", "host", "cuvid", "pjrt"];
 /// Programs that run the shared scenarios, or need another part of them.
 const WITH_SCENARIOS: &[&str] = &[
-    "roads", "forks", "atforks", "calls", "busy", "in_place", "prefork",
+    "roads",
+    "forks",
+    "atforks",
+    "calls",
+    "busy",
+    "in_place",
+    "prefork",
+    "entry_threads",
 ];
 /// Libraries that need nothing but their own source.
 const LIBRARIES: &[&str] = &["next_two", "lookalikes", "allocator"];
