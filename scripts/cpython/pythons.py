@@ -70,6 +70,10 @@ def full_version(python):
     return subprocess.run(asked, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
 
+# Every interpreter of the environment reads this as it starts: one is told to initialise CUDA, not those it starts.
+TOLD = """import os; os.environ.pop("INITIALISE_CUDA", None) and __import__("ctypes").CDLL("libcuda.so.1").cuInit(0)\n"""
+
+
 def with_cloudpickle(python, place):
     """An interpreter of the same Python that has cloudpickle, in an environment of its own."""
     own = place / "bin" / "python"
@@ -79,4 +83,6 @@ def with_cloudpickle(python, place):
         pip = [str(own), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "cloudpickle==3.*"]
         subprocess.run(pip, check=True)
         (place / "made-for").write_text(str(python))
+    for packages in place.glob("lib/python*/site-packages"):
+        (packages / "initialise_cuda.pth").write_text(TOLD)
     return own
