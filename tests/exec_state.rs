@@ -2,29 +2,13 @@
 //! changed, patched libraries, locks, open files, handlers, settings. Compared with a plain fork, line by line. Fails
 //! when something is silently other than there.
 
-use forkguard_testkit::python_with_packages;
-
-fn same_as_forked(piece: &str) {
-    let program = python_with_packages("exec_state.py").arg(piece);
-    let forked = program.clone().bare().run();
-    let fresh = program.policy("exec,abort").run();
-    fresh.assert_silent();
-    let line = |text: &str| text.trim_end().strip_suffix("init 0").map(str::to_owned);
-    assert!(forked.stdout.ends_with("init 3\n"), "{}", forked.story());
-    assert_eq!(
-        line(&fresh.stdout).as_deref(),
-        forked.stdout.trim_end().strip_suffix("init 3"),
-        "{}\n--- forked\n{}",
-        fresh.story(),
-        forked.story()
-    );
-}
+use forkguard_testkit::{python_with_packages, same_as_forked};
 
 macro_rules! pieces {
     ($($name:ident)*) => {$(
         #[test]
         fn $name() {
-            same_as_forked(stringify!($name));
+            same_as_forked(python_with_packages("exec_state.py").arg(stringify!($name)));
         }
     )*};
 }

@@ -135,7 +135,7 @@ def _load(header, body, buffers):
     reader = Reader(body, buffers, [section[2:] for section in header["sections"]])
     main = sys.modules["__main__"]
     overlays = Overlays()
-    settings, process, left = [], None, []
+    settings, hooks, process, left = [], [], None, []
     for (module, path), text in header["lost"].items():
         overlays.add(module, path, rebuild.NotCarried(text))
     for what, key, *_ in header["sections"]:
@@ -150,8 +150,12 @@ def _load(header, body, buffers):
             continue
         if what == "global":
             vars(main)[key[1]] = value
-        elif what in ("module", "library"):
+        elif what == "module":
             overlays.add(key[0], key[1], value)
+        elif what == "function":
+            overlays.keep(key[0], key[1], value)
+        elif what == "library":
+            overlays.fill(key[0], key[1], value)
         elif what == "class":
             rebuild.set_class(value)
         elif what == "state":
@@ -161,12 +165,16 @@ def _load(header, body, buffers):
         else:
             _register(header["package"], value)
     for what, value in settings:
+        if what == "fork hooks":
+            hooks = value
+            continue
         later = state.LATER.get(what)
         if later is None:
             state.put(what, value)
         else:
             overlays.when_imported(later, lambda module, what=what, value=value: state.put(what, value))
     overlays.apply()
+    state.put("fork hooks", hooks)
     if header["spec"] and header["by_value"]:
         try:
             main.__spec__ = importlib.util.find_spec(header["spec"])

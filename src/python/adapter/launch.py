@@ -5,13 +5,13 @@ import signal
 import sys
 
 import _forkguard
-from _forkguard import buffers, origin, own, payload, pickling, reach, rebuild, start, state, status, template, tensors
+from _forkguard import buffers, functions, origin, own, patches, payload, pickling, reach, rebuild, start, state, status, template, tensors
 from _forkguard.errors import Refused, Unused, kind, reason
 
 # In `__main__`, but the interpreter's.
 NOT_GLOBALS = {"__builtins__", "__loader__", "__spec__", "__cached__", "__annotations__"}
 # The modules of the adapter that the fresh process runs.
-CHILD = ("errors", "rebuild", "origin", "torch_state", "state", "status", "sections", "overlays", "child")
+CHILD = ("errors", "rebuild", "own", "origin", "torch_state", "state", "status", "sections", "overlays", "child")
 # Values that failed to cross once, and will again: (module, path) to (id, type, why).
 _known = {}
 # Values that cross only when they are seen to be used: (module, path) to (id, type, why).
@@ -185,7 +185,9 @@ def _items(session, walk, process):
                 yield "global", ("__main__", name), value
     for key, value in reach.own_values(walk):
         yield "module", key, value
-    for key, value in walk.library.items():
+    for key, value in functions.kept():
+        yield "function", key, value
+    for key, value in {**dict(patches.of_libraries()), **walk.library}.items():
         yield "library", key, value
     for what, value in state.taken():
         yield "state", ("this process", what), value
@@ -233,12 +235,23 @@ def _pickled(session, walk, process):
             (_unused if isinstance(error, Unused) else _known)[key] = (id(value), type(value), why)
     finally:
         session.contexts.set_spawning_popen(previous)
+    held = {key: value for _, key, value in items}
     for key in [key for key in lost if key[0] != "__main__"]:
         if key[0] == "this process":
             session.suspect("the %s of the parent were not carried: %s" % (key[1], lost.pop(key)))
-        elif (origin.made_by_import if own.is_own(key[0]) else origin.may_be_made_by_import)(*key):
+        elif _left_to_import(key, held[key]):
             session.suspect("%s.%s is as importing it makes it: %s" % (key[0], key[1], lost.pop(key)))
     return failed, lost
+
+
+def _left_to_import(key, value):
+    """Whether what could not cross is, as far as can be seen, what importing its module makes."""
+    if own.is_own(key[0]):
+        if key[1].endswith("()"):
+            # Of what a function keeps, most is as it was made.
+            return True
+        return origin.made_by_import(*key)
+    return origin.may_be_made_by_import(*key) and not patches.is_of_the_program(value)
 
 
 def _attempt(session, walk, items, lost):

@@ -16,6 +16,14 @@ class Overlays:
             return
         self.when_imported(module, lambda found: _set(found, path, value))
 
+    def keep(self, module, path, held):
+        """What a function of that name keeps."""
+        self.when_imported(module, lambda found: _keep(found, path, held))
+
+    def fill(self, module, path, value):
+        """A library's variable: a container stays the one that the library has elsewhere too."""
+        self.when_imported(module, lambda found: _fill(found, path, value))
+
     def when_imported(self, module, action):
         self.waiting.setdefault(module, []).append(action)
 
@@ -60,6 +68,33 @@ class _Loader:
         module.__spec__.loader = module.__loader__ = self.true
         self.true.exec_module(module)
         self.overlays.done(module, module.__name__)
+
+
+def _keep(module, path, held):
+    cells, positional, named, attributes = held
+    *owners, name = path[: -len("()")].split(".")
+    for owner in owners:
+        module = getattr(module, owner)
+    function = vars(module)[name]
+    function = getattr(function, "__func__", function)
+    for number, contents in cells.items():
+        function.__closure__[number].cell_contents = contents
+    if positional is not None:
+        function.__defaults__ = positional
+    if named is not None:
+        function.__kwdefaults__ = named
+    vars(function).update(attributes)
+
+
+def _fill(module, path, value):
+    owner = module
+    for name in path.split("."):
+        owner = getattr(owner, name, None)
+    if type(owner) is not type(value) or type(value) not in (list, dict, set):
+        _set(module, path, value)
+    elif owner != value:
+        owner.clear()
+        (owner.extend if type(value) is list else owner.update)(value)
 
 
 def _set(module, path, value):

@@ -256,7 +256,7 @@ def own_values(walk):
         if name == "__main__" or type(module) is not types.ModuleType or not is_own(name):
             continue
         for attribute, value in list(vars(module).items()):
-            if attribute.startswith("__") or type(value) is types.ModuleType:
+            if attribute.startswith("__") or type(value) in (types.ModuleType, object):
                 continue
             if isinstance(value, type):
                 if values.resolves(value, name, attribute):

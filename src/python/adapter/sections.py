@@ -25,9 +25,10 @@ class Reader:
         """Leaves the section that has just failed."""
         begin = self.ends[self.next - 2][0] if self.next > 1 else 0
         end, first = self.ends[self.next - 1]
-        sound, broken = _numbered(self.body[:begin]), _numbered(self.body[begin:end])
         made = self.unpickler.memo.copy()
-        numbered = [made[number] for number in range(sound)] + [NotCarried(text)] * broken
+        sound = sum(operation.name == "MEMOIZE" for operation, _ in _steps(self.body[:begin]))
+        numbered = [made[number] for number in range(sound)]
+        numbered += _whole(self.body[begin:end], numbered, NotCarried(text))
         again = _numbering(len(numbered))
         file = io.BytesIO(again + self.body[end:])
         self.unpickler = _Renumbered(file, buffers=iter(self.buffers[first:]))
@@ -48,11 +49,38 @@ def _numbering(count):
     return b"".join([*steps, pickle.NONE, pickle.STOP])
 
 
-def _numbered(pickles):
-    """How many objects these pickles number."""
+def _whole(section, before, trap):
+    """What a section numbers: its texts, and the functions and classes that it names, which others use too; a trap in
+    the place of all else."""
+    numbered, last = [], []
+    for operation, argument in _steps(section):
+        if operation.name == "MEMOIZE":
+            numbered.append(last[-1] if last else trap)
+            continue
+        if operation.name in ("SHORT_BINUNICODE", "BINUNICODE", "SHORT_BINBYTES", "BINBYTES"):
+            value = argument
+        elif operation.name in ("BINGET", "LONG_BINGET"):
+            value = (before + numbered)[argument]
+        elif operation.name == "STACK_GLOBAL" and len(last) == 2:
+            value = _named(*last)
+        else:
+            last = []
+            continue
+        last = [] if value is None else [*last[-1:], value]
+    return numbered
+
+
+def _named(module, name):
+    try:
+        return pickle.Unpickler(io.BytesIO(b"")).find_class(module, name)
+    except Exception:
+        return None
+
+
+def _steps(pickles):
     import pickletools
 
-    count, file = 0, io.BytesIO(pickles)
+    file = io.BytesIO(pickles)
     while file.tell() < len(pickles):
-        count += sum(operation.name == "MEMOIZE" for operation, _, _ in pickletools.genops(file))
-    return count
+        for operation, argument, _ in pickletools.genops(file):
+            yield operation, argument

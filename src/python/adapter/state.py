@@ -2,10 +2,12 @@
 
 `taken` lists it in the parent, as (what, value); `put` restores one of them in the fresh process.
 """
+import os
 import signal
 import sys
+import types
 
-from _forkguard import torch_state
+from _forkguard import own, torch_state
 
 # What `_logging` answers where the program configured nothing.
 UNCONFIGURED = (0, True, 30, {})
@@ -18,6 +20,10 @@ def taken():
 
     yield "garbage collection", (gc.isenabled(), gc.get_threshold())
     yield "signal handlers", _handlers()
+    for path, hook in _hooks():
+        # Other objects are a shell's or a kernel's, which a worker is not.
+        if isinstance(hook, types.FunctionType) and not _is_original(path, hook):
+            yield "hook " + path, hook
     if "warnings" in sys.modules:
         yield "warnings filters", list(sys.modules["warnings"].filters)
     if "socket" in sys.modules and sys.modules["socket"].getdefaulttimeout() is not None:
@@ -41,9 +47,64 @@ def taken():
         stream = getattr(sys, name)
         if stream is not getattr(sys, "__%s__" % name):
             yield "sys." + name, stream
+        elif hasattr(stream, "reconfigure"):
+            yield "reconfigured " + name, {way: getattr(stream, way) for way in STREAM if hasattr(stream, way)}
+    if hasattr(sys, "get_int_max_str_digits"):
+        yield "digits of int", sys.get_int_max_str_digits()
+    if "faulthandler" in sys.modules and sys.modules["faulthandler"].is_enabled():
+        yield "faulthandler", True
+    found = fork_hooks()
+    if found:
+        yield "fork hooks", found
     logging = _logging() if "logging" in sys.modules else UNCONFIGURED
     if logging != UNCONFIGURED:
         yield "logging", logging
+
+
+STREAM = ("encoding", "errors", "line_buffering", "write_through")
+
+
+def _hooks():
+    for owner, names in HOOKS.items():
+        for name in names:
+            if hasattr(sys.modules.get(owner), name):
+                yield owner + "." + name, getattr(sys.modules[owner], name)
+
+
+HOOKS = {
+    "sys": ("excepthook", "unraisablehook", "displayhook", "breakpointhook"),
+    "threading": ("excepthook",),
+    "warnings": ("showwarning", "formatwarning"),
+}
+
+
+def _is_original(path, hook):
+    """Whether the interpreter's own modules have put it there when they were made."""
+    owner, _, name = path.rpartition(".")
+    original = getattr(sys.modules[owner], "__%s__" % name, None)
+    if owner == "threading" and original is None:
+        original = getattr(sys.modules["_thread"], "_excepthook", None)
+    if owner == "warnings":
+        original = getattr(sys.modules["warnings"], "_%s_orig" % name, None)
+    return hook is original
+
+
+_at_fork = []
+
+
+def fork_hooks():
+    """What the program has registered for its forked children (`os.register_at_fork`). The interpreter has no list of
+    them for others; but it is a list, and threading's hook is in it."""
+    threading = sys.modules.get("threading")
+    known = getattr(threading, "_after_fork", None)
+    if known is None:
+        return []
+    if not _at_fork:
+        import gc
+
+        lists = [found for found in gc.get_referrers(known) if type(found) is list and known in found]
+        _at_fork.extend(lists if len(lists) == 1 else [[]])
+    return [hook for hook in _at_fork[0] if own.is_own(getattr(hook, "__module__", None) or "")]
 
 
 def _handlers():
@@ -91,6 +152,24 @@ def put(what, value):
         import socket
 
         socket.setdefaulttimeout(value)
+    elif what.startswith("hook "):
+        owner, _, name = what.partition(" ")[2].rpartition(".")
+        setattr(__import__(owner), name, value)
+    elif what.startswith("reconfigured "):
+        stream = getattr(sys, what.partition(" ")[2])
+        if stream is not None and any(getattr(stream, way) != set_to for way, set_to in value.items()):
+            stream.reconfigure(**value)
+    elif what == "digits of int":
+        sys.set_int_max_str_digits(value)
+    elif what == "faulthandler":
+        import faulthandler
+
+        faulthandler.enable()
+    elif what == "fork hooks":
+        for hook in value:
+            if hook not in fork_hooks():
+                os.register_at_fork(after_in_child=hook)
+            hook()
     elif what == "locale":
         import locale
 

@@ -39,7 +39,7 @@ def _built_in_type(cls):
     if cls in BY_PICKLE or resolves(cls, cls.__module__, cls.__qualname__):
         return NotImplemented
     for name, module in list(sys.modules.items()):
-        if type(module) is types.ModuleType and name != "__main__":
+        if type(module) is types.ModuleType and module is not sys.modules["__main__"]:
             for path, value in list(vars(module).items()):
                 if value is cls:
                     return rebuild.attribute, (name, path)
@@ -131,6 +131,16 @@ def _cached(function, session):
     parameters = getattr(function, "cache_parameters", None)
     parameters = parameters() if parameters else {"maxsize": function.cache_info().maxsize, "typed": False}
     return rebuild.cached, (function.__wrapped__, parameters), dict(function.__dict__), None, None, rebuild.fill_dict
+
+
+def _sentinel(value, session):
+    """A bare object stands for itself: the one that importing its module makes."""
+    for name, module in list(sys.modules.items()):
+        if type(module) is types.ModuleType and module is not session.main:
+            for attribute, known in list(vars(module).items()):
+                if known is value:
+                    return rebuild.attribute, (name, attribute)
+    return NotImplemented
 
 
 # ---- threads
@@ -427,6 +437,7 @@ def _types():
         weakref.WeakSet: _weak_set,
         functools._lru_cache_wrapper: _cached,
         types.CellType: _cell,
+        object: _sentinel,
         types.ModuleType: _module,
         _thread.LockType: _thread_lock,
         _thread.RLock: _rlock,

@@ -1,9 +1,11 @@
 //! What the tests stand on: the stand-in driver, the client programs, and a way to run them with and without the
 //! guard. It asserts about what a program said and how it ended; what is right is for each test to say.
 
+mod forked;
 mod outcome;
 mod program;
 
+pub use forked::same_as_forked;
 pub use outcome::Outcome;
 pub use program::{Program, embedded_python, python, python_with_packages};
 pub use tempfile;

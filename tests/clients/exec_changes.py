@@ -1,0 +1,192 @@
+"""Proves that what the program changed in libraries, in the interpreter and in its own modules' functions is so in a
+fresh process. `exec_changes.py PIECE`
+
+Each piece changes something, starts one worker by fork, and prints what the worker saw: the same line with plain forks
+and under FORKGUARD_POLICY=exec. `init` is the only difference: whether CUDA can be used there.
+"""
+import collections
+import ctypes
+import dataclasses
+import enum
+import faulthandler
+import functools
+import json
+import logging
+import mimetypes
+import multiprocessing
+import os
+import random
+import string
+import sys
+import threading
+import typing
+import warnings
+import weakref
+
+import exec_kept
+from exec_kept import MISSING, table
+
+context = multiprocessing.get_context("fork")
+ours, theirs = context.Pipe()
+driver = ctypes.CDLL("libcuda.so.1")
+assert driver.cuInit(0) == 0
+
+
+def ask(look):
+    def work():
+        theirs.send((look(), driver.cuInit(0)))
+
+    process = context.Process(target=work)
+    process.start()
+    process.join(60)
+    assert process.exitcode == 0, process.exitcode
+    return ours.recv()
+
+
+def default(self, value):
+    return "mine"
+
+
+def not_named_by_the_worker():
+    """The worker's code calls json.dumps only."""
+    json.JSONEncoder.default = default
+    json.encoder.INFINITY = 1.0
+    return ask(lambda: (json.dumps(object()), json.dumps(1.0)))
+
+
+def containers_of_libraries():
+    mimetypes.types_map[".mine"] = "mine/mine"
+    string.digits += "A"
+    setattr(string, "named", 5)
+    return ask(lambda: (mimetypes.types_map[".mine"], mimetypes.guess_type("a.mine"), string.digits, string.named))
+
+
+def closures_and_defaults():
+    exec_kept.increase()
+    exec_kept.remember(1)
+    exec_kept.Kept().method(1)
+    exec_kept.tagged()
+    return ask(lambda: (exec_kept.increase(), exec_kept.remember(2), exec_kept.Kept().method(2), exec_kept.tagged()))
+
+
+def one_and_the_same():
+    """A container and a sentinel by several names."""
+    table["set"] = 1
+    return ask(
+        lambda: (
+            exec_kept.look_up("set"),
+            exec_kept.look_up("other"),
+            exec_kept.look_up("other", MISSING),
+            MISSING is exec_kept.MISSING,
+            table is exec_kept.table,
+        )
+    )
+
+
+def hooks():
+    sys.excepthook = default
+    threading.excepthook = default
+    warnings.showwarning = lambda message, *rest: seen.append(str(message))
+    seen = []
+
+    def look():
+        warnings.warn("heard", stacklevel=1)
+        return sys.excepthook is default, threading.excepthook is default, seen
+
+    return ask(look)
+
+
+def logging_of_warnings():
+    logging.captureWarnings(True)
+    return ask(lambda: warnings.showwarning.__module__)
+
+
+def streams():
+    sys.stdout.reconfigure(line_buffering=True, errors="replace")
+    faulthandler.enable()
+    return ask(lambda: (sys.stdout.line_buffering, sys.stdout.errors, faulthandler.is_enabled()))
+
+
+def fork_hooks():
+    os.register_at_fork(after_in_child=lambda: exec_kept.forked.append("main"))
+    return ask(lambda: exec_kept.forked)
+
+
+generator = random.Random(5)
+
+
+def random_state():
+    """`random` itself is seeded anew in every forked child; a generator of one's own is copied."""
+    random.seed(5)
+    first = random.Random(5).random()
+    return ask(lambda: (random.random() == first, generator.random()))
+
+
+class Colour(enum.Enum):
+    RED = 1
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+    y: typing.List[int] = dataclasses.field(default_factory=list)
+
+
+Pair = collections.namedtuple("Pair", "one two")
+colour, point, pair = Colour.RED, Point(1, [2]), Pair(1, 2)
+counted = collections.Counter("aab")
+ordered = collections.OrderedDict(b=1, a=2)
+grouped = collections.defaultdict(list, {"k": [1]})
+weak = weakref.ref(point)
+
+
+@functools.singledispatch
+def kind(value):
+    return "any"
+
+
+@kind.register(int)
+def _(value):
+    return "int"
+
+
+class Meta(type):
+    def __call__(cls, *arguments):
+        return super().__call__(*arguments)
+
+
+class Slotted(metaclass=Meta):
+    __slots__ = ("value", "__weakref__")
+
+    def __init__(self, value):
+        self.value = value
+
+
+slotted = Slotted(point)
+
+
+def kinds_of_classes():
+    return ask(
+        lambda: (
+            colour is Colour.RED,
+            point == Point(1, [2]),
+            pair.two,
+            counted["a"],
+            list(ordered),
+            grouped["new"],
+            weak() is point,
+            kind(1) + kind("text"),
+            slotted.value is point,
+            isinstance(slotted, Slotted),
+            typing.get_type_hints(Point)["x"],
+        )
+    )
+
+
+def arguments_of_the_interpreter():
+    return ask(lambda: (sys.flags.utf8_mode, sys.flags.dev_mode, sys.warnoptions, sys._xoptions, sys.dont_write_bytecode))
+
+
+piece = sys.argv[1]
+*saw, init = globals()[piece]()
+print(piece, saw, "init", init, flush=True)
