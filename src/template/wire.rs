@@ -118,10 +118,13 @@ pub fn ask(name: &[u8; NAME], template: i32, body: &[u8], files: &[i32], patienc
         Err(libc::ECONNREFUSED) => return Asked::Gone,
         Err(_) => return Asked::Refused,
     };
-    // The program itself made the address listen, before the template did so again.
-    if peer(&connection).is_none_or(|pid| pid != template && pid != raw::getpid()) {
-        return Asked::Refused;
-    }
+    // The program itself made the address listen, and the template does so again when it is ready:
+    // then it answers as soon as it has a processor.
+    let patience = match peer(&connection) {
+        Some(pid) if pid == template => PATIENCE as i32 * 1000,
+        Some(pid) if pid == raw::getpid() => patience,
+        _ => return Asked::Refused,
+    };
     match poll(&[connection.0], patience) {
         Ok(Some(_)) => {}
         Ok(None) => return Asked::NotReady,
