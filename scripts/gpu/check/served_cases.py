@@ -84,8 +84,8 @@ USERS = [
            needs=("torch", "litserve"), bare=("^answer: ", "^server ended$"),
            works=(r"^answer: .*\[2\.0, 4\.0, 6\.0, 8\.0\], 'device': 'cuda'", "^server ended$"),
            initialise=None),
-    served("exec: user: LitServe itself, a CUDA tensor is the answer", "user_litserve.py", ("tensor",),
-           needs=("torch", "litserve"), bare=("^server ended$",),
+    served("exec: user: LitServe itself, an array on the GPU is the answer", "user_litserve.py", ("array",),
+           needs=("torch", "cupy", "litserve"), bare=("^server ended$",),
            works=(r"^answer: .*\[2\.0, 4\.0, 6\.0, 8\.0\], 'device': 'cuda'", "^server ended$"),
            initialise=None),
 ]
