@@ -8,6 +8,11 @@
 //! semaphores, and programs without `exec`, are not touched: every failure leaves the semaphore
 //! as the C library made it.
 //!
+//! Whether somebody else has opened the semaphore in that moment cannot be asked, and taking it
+//! over then would part the two for ever. So only semaphores with the names that multiprocessing
+//! gives are taken over, created and unlinked by one call of one function, at once, and with no
+//! fork between.
+//!
 //! Fixed tables and atomics: nothing here locks or allocates.
 
 use core::ffi::CStr;
@@ -25,8 +30,12 @@ const FREE: i32 = -1;
 const CLAIMED: i32 = -2;
 /// The names under which a fresh process opens a page: `/forkguard:FD:OFFSET`.
 const PREFIX: &[u8] = b"/forkguard:";
+/// The names that multiprocessing gives: its own, `multiprocess`'s and billiard's alike.
+const THEIRS: &[u8] = b"/mp-";
 /// The memfds lie high, out of the way of programs that count on low numbers.
 const FIRST_FD: i32 = 500;
+/// How often a page is open: the C library has it open beside what this module counts.
+const BY_THE_LIBRARY: u32 = 1 << 31;
 
 struct Chunk {
     fd: AtomicI32,
@@ -34,14 +43,37 @@ struct Chunk {
     inode: AtomicU64,
     /// The process that gives out this chunk's pages; a child's counter would be a copy.
     owner: AtomicI32,
-    /// Pages given out, or more when threads came to a full chunk.
-    used: AtomicU32,
-    /// Pages mapped in this process, or about to be.
-    live: AtomicU32,
+    /// See [`Count`].
+    count: AtomicU32,
     /// Where each page is mapped; 0 for nowhere.
     mapped: [AtomicUsize; PAGES],
-    /// How often each imported page was opened.
+    /// How often each page was opened by its name, and [`BY_THE_LIBRARY`].
     opened: [AtomicU32; PAGES],
+}
+
+/// How many pages of a chunk were given out, and how many are mapped in this process, or about to
+/// be. One word: a chunk all of whose pages were given out and given back again is gone, and
+/// nobody may take a page of it at that very moment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Count(u32);
+
+impl Count {
+    const NONE: Self = Self(0);
+    /// Of a chunk that is being given back.
+    const GONE: Self = Self(u32::MAX);
+    const GIVEN: u32 = 1 << 16;
+
+    fn of(given: usize, live: usize) -> Self {
+        Self(given as u32 * Self::GIVEN + live as u32)
+    }
+
+    fn given(self) -> usize {
+        (self.0 / Self::GIVEN) as usize
+    }
+
+    fn live(self) -> usize {
+        (self.0 % Self::GIVEN) as usize
+    }
 }
 
 static TABLE: [Chunk; CHUNKS] = [const {
@@ -49,8 +81,7 @@ static TABLE: [Chunk; CHUNKS] = [const {
         fd: AtomicI32::new(FREE),
         inode: AtomicU64::new(0),
         owner: AtomicI32::new(0),
-        used: AtomicU32::new(0),
-        live: AtomicU32::new(0),
+        count: AtomicU32::new(Count::NONE.0),
         mapped: [const { AtomicUsize::new(0) }; PAGES],
         opened: [const { AtomicU32::new(0) }; PAGES],
     }
@@ -62,6 +93,9 @@ const AT_ONCE_NS: u64 = 1_000_000_000;
 
 /// A `sem_open` has just created this semaphore, exclusively. `frame` is its caller's stack.
 pub fn created(name: &CStr, address: usize, frame: usize) {
+    if !name.to_bytes().starts_with(THEIRS) {
+        return;
+    }
     let here = thread::current();
     here.semaphore_name.set(hash(name));
     here.semaphore_frame.set(frame);
@@ -70,7 +104,8 @@ pub fn created(name: &CStr, address: usize, frame: usize) {
     here.semaphore.set(address);
 }
 
-/// Any other `sem_open` or `sem_unlink`: what was created before is no anonymous one.
+/// Any other `sem_open` or `sem_unlink`, or a fork: what was created before is no anonymous one, or
+/// has been inherited as it is.
 pub fn forget_created() {
     thread::current().semaphore.set(0);
 }
@@ -125,20 +160,26 @@ pub fn closing(address: usize) -> Closed {
     let Some((chunk, page)) = place(address) else {
         return Closed::ByTheLibrary;
     };
-    let imported = chunk.opened[page].load(Ordering::Relaxed) > 0;
-    if imported && chunk.opened[page].fetch_sub(1, Ordering::AcqRel) > 1 {
-        return Closed::Done;
-    }
-    chunk.mapped[page].store(0, Ordering::Release);
-    if imported {
-        // SAFETY: this page was mapped by `import`, and its last user has just given it back.
-        unsafe { libc::munmap(address as *mut libc::c_void, page_size()) };
-    }
-    chunk.give_back();
-    if imported {
-        Closed::Done
-    } else {
-        Closed::ByTheLibrary
+    // Who opened it by its name and who has it from the C library have the same address: which of
+    // them closes first does not matter.
+    let before = chunk.opened[page].fetch_update(Ordering::AcqRel, Ordering::Acquire, |opened| {
+        opened.checked_sub(1).filter(|_| opened != BY_THE_LIBRARY)
+    });
+    match before {
+        Ok(1) => {
+            chunk.mapped[page].store(0, Ordering::Release);
+            // SAFETY: mapped by `map`; its last user has just given it back.
+            unsafe { libc::munmap(address as *mut libc::c_void, page_size()) };
+            chunk.give_back();
+            Closed::Done
+        }
+        Ok(_) => Closed::Done,
+        Err(_) => {
+            chunk.opened[page].store(0, Ordering::Relaxed);
+            chunk.mapped[page].store(0, Ordering::Release);
+            chunk.give_back();
+            Closed::ByTheLibrary
+        }
     }
 }
 
@@ -164,9 +205,12 @@ fn map(fd: i32, offset: usize) -> Option<usize> {
     }
     let chunk = known(inode).or_else(|| Chunk::imported(fd, inode))?;
     let already = chunk.mapped[page].load(Ordering::Acquire);
-    if already != 0 && chunk.opened[page].load(Ordering::Relaxed) > 0 {
+    if already != 0 {
         chunk.opened[page].fetch_add(1, Ordering::AcqRel);
         return Some(already);
+    }
+    if !chunk.take_part() {
+        return None;
     }
     // SAFETY: a new mapping wherever there is room.
     let address = unsafe {
@@ -180,9 +224,9 @@ fn map(fd: i32, offset: usize) -> Option<usize> {
         )
     };
     if address == libc::MAP_FAILED {
+        chunk.give_back();
         return None;
     }
-    chunk.live.fetch_add(1, Ordering::AcqRel);
     chunk.opened[page].store(1, Ordering::Relaxed);
     chunk.mapped[page].store(address as usize, Ordering::Release);
     Some(address as usize)
@@ -200,7 +244,7 @@ fn place(address: usize) -> Option<(&'static Chunk, usize)> {
     }
     TABLE
         .iter()
-        .filter(|chunk| chunk.live.load(Ordering::Relaxed) > 0)
+        .filter(|chunk| chunk.count().live() > 0)
         .find_map(|chunk| {
             let page = chunk
                 .mapped
@@ -231,6 +275,7 @@ fn share(address: usize) {
             ) == address as *mut libc::c_void
     };
     if moved {
+        chunk.opened[page].store(BY_THE_LIBRARY, Ordering::Relaxed);
         chunk.mapped[page].store(address, Ordering::Release);
     } else {
         chunk.give_back();
@@ -244,23 +289,48 @@ impl Chunk {
         (fd >= 0 && inode(fd) == Some(self.inode.load(Ordering::Relaxed))).then_some(fd)
     }
 
+    fn count(&self) -> Count {
+        match Count(self.count.load(Ordering::Acquire)) {
+            Count::GONE => Count::NONE,
+            count => count,
+        }
+    }
+
+    fn change(&self, change: impl Fn(Count) -> Option<Count>) -> Option<Count> {
+        let changed = self
+            .count
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| {
+                let count = Some(Count(count)).filter(|&count| count != Count::GONE)?;
+                change(count).map(|count| count.0)
+            });
+        changed.ok().map(Count)
+    }
+
+    fn is_mine(&self) -> bool {
+        self.owner.load(Ordering::Acquire) == raw::getpid()
+    }
+
     /// The next page of this chunk, if this process gives out its pages and one is left.
     fn take(&'static self) -> Option<(&'static Self, usize)> {
-        if self.owner.load(Ordering::Relaxed) != raw::getpid()
-            || self.used.load(Ordering::Relaxed) as usize >= PAGES
-        {
+        if !self.is_mine() {
             return None;
         }
-        // First a stake in the chunk, so that it is not closed meanwhile.
-        self.live.fetch_add(1, Ordering::AcqRel);
+        let before = self.change(|count| {
+            (count.given() < PAGES).then(|| Count::of(count.given() + 1, count.live() + 1))
+        })?;
         if self.fd().is_some() {
-            let page = self.used.fetch_add(1, Ordering::AcqRel) as usize;
-            if page < PAGES {
-                return Some((self, page));
-            }
+            return Some((self, before.given()));
         }
+        // The program has closed the memfd: what is mapped stays, and no more is given out.
+        self.change(|count| Some(Count::of(PAGES, count.live())));
         self.give_back();
         None
+    }
+
+    /// A stake in a chunk whose page is about to be mapped.
+    fn take_part(&self) -> bool {
+        self.change(|count| Some(Count::of(count.given(), count.live() + 1)))
+            .is_some()
     }
 
     fn claim() -> Option<&'static Self> {
@@ -279,8 +349,7 @@ impl Chunk {
             return None;
         };
         chunk.inode.store(inode, Ordering::Relaxed);
-        chunk.used.store(1, Ordering::Relaxed);
-        chunk.live.store(1, Ordering::Relaxed);
+        chunk.count.store(Count::of(1, 1).0, Ordering::Relaxed);
         chunk.fd.store(fd, Ordering::Release);
         chunk.owner.store(raw::getpid(), Ordering::Release);
         Some((chunk, 0))
@@ -290,8 +359,7 @@ impl Chunk {
         let chunk = Self::claim()?;
         chunk.inode.store(inode, Ordering::Relaxed);
         chunk.owner.store(0, Ordering::Relaxed);
-        chunk.used.store(PAGES as u32, Ordering::Relaxed);
-        chunk.live.store(0, Ordering::Relaxed);
+        chunk.count.store(Count::of(PAGES, 0).0, Ordering::Relaxed);
         chunk.fd.store(fd, Ordering::Release);
         Some(chunk)
     }
@@ -299,33 +367,30 @@ impl Chunk {
     /// One page less is mapped here. The last one takes the memfd with it, unless this process
     /// has pages of it left to give.
     fn give_back(&self) {
-        let left = self.live.fetch_sub(1, Ordering::AcqRel) - 1;
-        let more = self.owner.load(Ordering::Relaxed) == raw::getpid()
-            && (self.used.load(Ordering::Relaxed) as usize) < PAGES;
-        if left > 0 || more {
-            return;
-        }
-        let fd = self.fd.load(Ordering::Acquire);
-        if fd < 0 {
-            return;
-        }
-        let still_ours = self.fd().is_some();
+        self.change(|count| Some(Count::of(count.given(), count.live() - 1)));
+        let gone = |count: Count| count.live() == 0 && (count.given() == PAGES || !self.is_mine());
         if self
-            .fd
-            .compare_exchange(fd, CLAIMED, Ordering::AcqRel, Ordering::Relaxed)
-            .is_ok()
+            .change(|count| gone(count).then_some(Count::GONE))
+            .is_none()
         {
-            self.owner.store(0, Ordering::Relaxed);
-            if still_ours {
-                // SAFETY: the memfd that this module opened, or that came with a page's name.
-                unsafe { libc::close(fd) };
-            }
-            self.fd.store(FREE, Ordering::Release);
+            return;
         }
+        let fd = self.fd();
+        self.owner.store(0, Ordering::Relaxed);
+        if let Some(fd) = fd {
+            // SAFETY: the memfd that this module opened, or that came with a page's name.
+            unsafe { libc::close(fd) };
+        }
+        self.inode.store(0, Ordering::Relaxed);
+        self.count.store(Count::NONE.0, Ordering::Release);
+        self.fd.store(FREE, Ordering::Release);
     }
 }
 
 fn memfd() -> Option<(i32, u64)> {
+    if !may_be_written() {
+        return None;
+    }
     // SAFETY: the name is a C string.
     let low = unsafe { libc::memfd_create(c"forkguard-semaphores".as_ptr(), libc::MFD_CLOEXEC) };
     if low < 0 {
@@ -348,6 +413,17 @@ fn memfd() -> Option<(i32, u64)> {
         unsafe { libc::close(fd) };
     }
     known.map(|inode| (fd, inode))
+}
+
+/// Whether files may become that large: where they may not, trying costs the program a SIGXFSZ.
+fn may_be_written() -> bool {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the answer has its place.
+    let known = unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &raw mut limit) } == 0;
+    known && limit.rlim_cur >= (PAGES * page_size()) as libc::rlim_t
 }
 
 /// The inode of a memfd of the right size; `None` for any other file.
@@ -423,13 +499,44 @@ mod tests {
     #[test]
     fn a_semaphore_that_keeps_its_name_is_left_alone() {
         let address = anonymous();
-        created(c"/kept", address, 1);
-        unlinking(c"/another", 1);
+        created(c"/mp-kept", address, 1);
+        unlinking(c"/mp-another", 1);
         assert_eq!(find(address), None);
-        created(c"/kept", address, 1);
-        unlinking(c"/kept", 2);
+        created(c"/mp-kept", address, 1);
+        unlinking(c"/mp-kept", 2);
+        assert_eq!(find(address), None);
+        created(c"/mp-kept", address, 1);
+        forget_created();
+        unlinking(c"/mp-kept", 1);
         assert_eq!(find(address), None);
         assert_eq!(closing(address), Closed::ByTheLibrary);
+    }
+
+    #[test]
+    fn a_name_that_multiprocessing_does_not_give_is_left_alone() {
+        let address = anonymous();
+        created(c"/a-name", address, 1);
+        unlinking(c"/a-name", 1);
+        assert_eq!(find(address), None);
+    }
+
+    #[test]
+    fn a_page_is_given_back_by_its_last_user() {
+        let address = anonymous();
+        created(c"/mp-2", address, 1);
+        unlinking(c"/mp-2", 1);
+        let (fd, offset) = find(address).unwrap();
+        let name = std::ffi::CString::new(format!("/forkguard:{fd}:{offset}")).unwrap();
+        assert_eq!(import(&name), Some(Ok(address)));
+        assert_eq!(closing(address), Closed::Done);
+        assert_eq!(find(address), Some((fd, offset)));
+        assert_eq!(closing(address), Closed::ByTheLibrary);
+        assert_eq!(find(address), None);
+        // Open nowhere in this process: mapped anew, and by this module alone.
+        let other = import(&name).unwrap().unwrap();
+        assert_eq!(find(other), Some((fd, offset)));
+        assert_eq!(closing(other), Closed::Done);
+        assert_eq!(find(other), None);
     }
 
     #[test]

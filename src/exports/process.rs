@@ -11,6 +11,7 @@ use super::real::Real;
 use crate::gate;
 use crate::lineage;
 use crate::policy::{entry, exec};
+use crate::semaphores;
 use crate::template;
 
 static FORK: Real = Real::new();
@@ -28,6 +29,7 @@ pub fn prepare() {
 /// Makes the fork by `make`, which answers 0 in the child.
 fn recorded(function: &CStr, make: impl FnOnce() -> c_int) -> c_int {
     entry::forget();
+    semaphores::forget_created();
     let Some(forking) = lineage::begin_fork(function) else {
         // A child that inherits nothing of CUDA may keep a table that was not cleared: it says
         // the same. Not even its page is touched.

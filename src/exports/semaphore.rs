@@ -31,7 +31,12 @@ pub unsafe extern "C" fn sem_open(
     #[cfg(target_arch = "x86_64")]
     core::arch::naked_asm!("mov r8, rsp", "jmp {}", sym open);
     #[cfg(target_arch = "aarch64")]
-    core::arch::naked_asm!("mov x4, sp", "b {}", sym open);
+    core::arch::naked_asm!(
+        "hint #34", // bti c
+        "mov x4, sp",
+        "b {}",
+        sym open
+    );
 }
 
 /// `frame` is the caller's stack pointer: what follows in the same call of the same function has
@@ -83,7 +88,12 @@ pub unsafe extern "C" fn sem_unlink(name: *const c_char) -> c_int {
     #[cfg(target_arch = "x86_64")]
     core::arch::naked_asm!("mov rsi, rsp", "jmp {}", sym unlink);
     #[cfg(target_arch = "aarch64")]
-    core::arch::naked_asm!("mov x1, sp", "b {}", sym unlink);
+    core::arch::naked_asm!(
+        "hint #34", // bti c
+        "mov x1, sp",
+        "b {}",
+        sym unlink
+    );
 }
 
 unsafe extern "C" fn unlink(name: *const c_char, frame: usize) -> c_int {

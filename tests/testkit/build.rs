@@ -8,7 +8,15 @@ use std::process::Command;
 use std::{env, fs};
 
 /// Programs that need nothing but their own source.
-const PLAIN: &[&str] = &["faults", "nowipe", "lookups", "host", "cuvid", "pjrt"];
+const PLAIN: &[&str] = &[
+    "faults",
+    "semaphores",
+    "nowipe",
+    "lookups",
+    "host",
+    "cuvid",
+    "pjrt",
+];
 /// Programs that run the shared scenarios, or need another part of them.
 const WITH_SCENARIOS: &[&str] = &[
     "roads",
