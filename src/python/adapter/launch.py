@@ -1,4 +1,5 @@
 """Makes a worker's fresh process: gathers what it needs, and has it written (`payload`) and started (`start`)."""
+import marshal
 import os
 import pickle
 import signal
@@ -69,7 +70,7 @@ def _start(session, walk, process, executable, shape, child_r, child_w, not_pass
         "load": _forkguard.codes["load"],
         "path": [entry for entry in sys.path if type(entry) is str],
         "sigint_blocked": signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []),
-        "codes": {name: _forkguard.codes[name] for name in CHILD},
+        "codes": _codes_of_child(),
         "parent": os.getpid(),
         "spec": getattr(getattr(session.main, "__spec__", None), "name", None),
     }
@@ -90,6 +91,16 @@ def _start(session, walk, process, executable, shape, child_r, child_w, not_pass
         raise
     page.watch(pid, shape)
     return pid, way, size, session.by_value, session.suspicious
+
+
+_child_codes = []
+
+
+def _codes_of_child():
+    """Written once: it is as much work as all the rest of a small start's header."""
+    if not _child_codes:
+        _child_codes.append(marshal.dumps({name: _forkguard.codes[name] for name in CHILD}))
+    return _child_codes[0]
 
 
 def _shape(process):

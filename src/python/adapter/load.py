@@ -2,6 +2,7 @@
 
 Runs in the parent, from source, and in a fresh process, from the code objects that the parent carried over.
 """
+import marshal
 import sys
 import types
 
@@ -10,6 +11,8 @@ KEPT = {"rebuild"}
 
 
 def install(codes, native):
+    if isinstance(codes, bytes):
+        codes = marshal.loads(codes)
     # A fresh worker that is a parent now has had the other half of it already.
     is_worker = "_forkguard" in sys.modules
     package = types.ModuleType("_forkguard")

@@ -2,8 +2,8 @@
 
 `taken` lists it in the parent, as (what, value); `put` restores one of them in the fresh process.
 """
+import _signal
 import os
-import signal
 import sys
 import types
 
@@ -108,12 +108,16 @@ def fork_hooks():
 
 
 def _handlers():
+    """By the module below `signal`, which makes no enumerations of them."""
     found = {}
-    for number in signal.valid_signals():
-        if number not in (signal.SIGKILL, signal.SIGSTOP):
-            handler = signal.getsignal(number)
+    for number in range(1, _signal.NSIG):
+        if number not in (_signal.SIGKILL, _signal.SIGSTOP):
+            try:
+                handler = _signal.getsignal(number)
+            except ValueError:
+                continue
             if handler is not None:
-                found[int(number)] = int(handler) if isinstance(handler, signal.Handlers) else handler
+                found[number] = handler
     return found
 
 
@@ -141,8 +145,8 @@ def put(what, value):
         (gc.enable if value[0] else gc.disable)()
     elif what == "signal handlers":
         for number, handler in value.items():
-            if signal.getsignal(number) != handler:
-                signal.signal(number, handler)
+            if _signal.getsignal(number) != handler:
+                _signal.signal(number, handler)
     elif what == "warnings filters":
         import warnings
 
