@@ -8,32 +8,36 @@
  * fork. So one path through the program serves both:
  *
  *     #include <forkguard.h>
+ *     #include <cuda.h>
+ *     #include <stdio.h>
  *     #include <sys/wait.h>
  *     #include <unistd.h>
  *
- *     struct job { int number; int listener; };
+ *     struct job {
+ *         int number;
+ *     };
  *
  *     static void worker(const void *data, size_t len)
  *     {
- *         const struct job *job = data;
- *         ...                                      // uses CUDA
+ *         const struct job *job = (const struct job *)data;
+ *         printf("worker %d of %zu bytes: cuInit %d\n", job->number, len, cuInit(0));
  *     }
  *
- *     int main(int argc, char **argv)
+ *     int main(void)
  *     {
- *         forkguard_on_exec("worker", worker);     // first of all
- *
- *         int listener = ...;
+ *         forkguard_on_exec("worker", worker);  // first of all
  *         cuInit(0);
- *         ...
- *         struct job job = {1, listener};
- *         forkguard_exec_next("worker", &job, sizeof job);
- *         pid_t pid = fork();
- *         if (pid == 0) {                          // a fork: not after all
- *             worker(&job, sizeof job);
- *             exit(0);
+ *         for (int i = 0; i < 2; i++) {
+ *             struct job job = {i};
+ *             forkguard_exec_next("worker", &job, sizeof job);
+ *             pid_t pid = fork();
+ *             if (pid == 0) {                   // it was a fork
+ *                 worker(&job, sizeof job);
+ *                 exit(0);
+ *             }
+ *             waitpid(pid, NULL, 0);            // a child like any other
  *         }
- *         waitpid(pid, NULL, 0);                   // a child like any other
+ *         return 0;
  *     }
  *
  * What a worker may count on in both cases: its parent, its pid, the descriptors with their

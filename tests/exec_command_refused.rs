@@ -2,7 +2,7 @@
 //! policy of the chain acts. Fails when the process is lost, changed, or the reason is missing.
 
 use forkguard_testkit::tempfile::tempdir;
-use forkguard_testkit::{Outcome, Program, python_with_packages};
+use forkguard_testkit::{Outcome, Program};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
@@ -142,23 +142,6 @@ fn threads_at_once() {
     let events = outcome.events();
     let told = events.iter().filter(|event| event["event"] == "refused");
     assert_eq!(told.count(), 1, "{}", outcome.story());
-}
-
-/// Another program does not do the work of a worker that multiprocessing made.
-#[test]
-fn a_worker_of_multiprocessing() {
-    let outcome = python_with_packages("exec_state.py")
-        .arg("generator")
-        .policy("exec,warn")
-        .env("FORKGUARD_EXEC", "echo in its place")
-        .run();
-    outcome.assert_stdout(&["generator [1] init 3"]);
-    outcome.assert_reports("cuInit");
-    assert!(
-        !outcome.report().contains("FORKGUARD_EXEC"),
-        "{}",
-        outcome.story()
-    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! processes are started without end.
 
 use forkguard_testkit::tempfile::tempdir;
-use forkguard_testkit::{Outcome, Program};
+use forkguard_testkit::{Outcome, Program, client};
 
 fn entries(what: &str) -> Outcome {
     Program::client("entries")
@@ -117,6 +117,30 @@ fn what_the_kernel_refuses() {
     server_stays_forked("huge", "its arguments and the environment are too long");
     server_stays_forked("limit", "larger than files may be here (ulimit -f)");
     server_stays_forked("full", "this process has no free file descriptor");
+}
+
+/// Without `/proc` neither the command line nor the descriptors are known.
+#[test]
+fn without_proc() {
+    // An empty folder over /proc, in a mount namespace of its own.
+    let script = format!(
+        "mount -t tmpfs none /proc && exec {} throws",
+        client("entries").display()
+    );
+    // SAFETY: geteuid takes nothing and cannot fail.
+    let mut arguments = if unsafe { libc::geteuid() } == 0 {
+        vec![]
+    } else {
+        vec!["--map-root-user"]
+    };
+    arguments.extend(["--mount", "sh", "-c", &script]);
+    let outcome = Program::at("unshare")
+        .args(arguments)
+        .policy("exec,warn")
+        .with_events()
+        .run();
+    outcome.assert_stdout(&["forked: count 3", "worker exited 3"]);
+    told(&outcome, "the program's command line is had from /proc");
 }
 
 /// The variable that tells a fresh process what it is means nothing to any other one.

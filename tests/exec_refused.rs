@@ -89,3 +89,20 @@ fn another_fork() {
     outcome.assert_stdout(&["child killed by signal 6", "parent count 0"]);
     outcome.assert_says("in the middle of its program");
 }
+
+/// Another program does not do the work of a worker that multiprocessing made.
+#[test]
+fn a_worker_is_not_replaced() {
+    let outcome = python_with_packages("exec_state.py")
+        .arg("generator")
+        .policy("exec,warn")
+        .env("FORKGUARD_EXEC", "echo in its place")
+        .run();
+    outcome.assert_stdout(&["generator [1] init 3"]);
+    outcome.assert_reports("cuInit");
+    assert!(
+        !outcome.report().contains("FORKGUARD_EXEC"),
+        "{}",
+        outcome.story()
+    );
+}
