@@ -42,9 +42,9 @@
  *
  * What a worker may count on in both cases: its parent, its pid, the descriptors with their
  * numbers (but those of the GPU's driver), the environment, the folder, the signal mask, its
- * data. What only a fork has is not in a fresh process: variables that `main` has set, threads'
- * results, signal handlers, and whatever pthread_atfork handlers do. Pointers in the data mean
- * nothing there.
+ * data. What only a fork has is not in a fresh process: variables that `main` has set, memory
+ * that it has mapped, signal handlers, and whatever pthread_atfork handlers do. Pointers in the
+ * data mean nothing there.
  *
  * Nothing is linked: the two functions look for the guard with dlsym, which before glibc 2.34 is
  * in libdl (-ldl).

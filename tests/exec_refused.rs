@@ -88,6 +88,7 @@ fn another_fork() {
         .run();
     outcome.assert_stdout(&["child killed by signal 6", "parent count 0"]);
     outcome.assert_says("in the middle of its program");
+    outcome.assert_says("or say with forkguard.h what the process is made for");
 }
 
 /// Another program does not do the work of a worker that multiprocessing made.

@@ -1,7 +1,11 @@
 //! `FORKGUARD_EXEC=restart`: a forked process that uses CUDA becomes the program's own command line again, once. Fails
 //! when the command line is another, when it is not known what it is, or when it never ends.
 
+use forkguard_testkit::tempfile::tempdir;
 use forkguard_testkit::{Program, client, python};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 fn forks() -> Program {
     Program::client("forks")
@@ -70,6 +74,41 @@ fn a_module() {
     let outcome = Program::at(interpreter)
         .args(["-B", "-m", "exec_restart", "one"])
         .env("PYTHONPATH", folder)
+        .policy("exec,abort")
+        .env("FORKGUARD_EXEC", "restart")
+        .run();
+    outcome.assert_silent();
+    outcome.assert_stdout(&[
+        "first ['one'] in /",
+        "restarted ['one'] in /usr, init 0",
+        "ended 7",
+    ]);
+}
+
+/// A file that names its interpreter, which is one of a virtual environment: known by the name it was called by.
+#[test]
+fn an_executable_script_of_a_virtual_environment() {
+    let folder = tempdir().expect("a folder");
+    let environment = folder.path().join("environment");
+    let interpreter = std::env::var("FORKGUARD_TEST_PYTHON").unwrap_or_else(|_| "python3".into());
+    let made = Command::new(interpreter)
+        .args(["-m", "venv", "--without-pip"])
+        .arg(&environment)
+        .output()
+        .expect("an interpreter");
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    let source =
+        fs::read_to_string(forkguard_testkit::script("exec_restart.py")).expect("the client");
+    let script = folder.path().join("script");
+    let python = environment.join("bin/python");
+    fs::write(&script, format!("#!{} -B\n{source}", python.display())).expect("a script");
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let outcome = Program::at(&script)
+        .arg("one")
         .policy("exec,abort")
         .env("FORKGUARD_EXEC", "restart")
         .run();

@@ -19,6 +19,11 @@ const REASON: usize = 512;
 /// Forks with a reason that can be under way at a time.
 const SLOTS: usize = 16;
 
+/// Why a fork that nobody knows how to rewrite stays one.
+pub const OTHER_FORK: &str = "only workers that multiprocessing starts can be; another fork is in \
+                              the middle of its program, which a fresh process cannot continue \
+                              (FORKGUARD_EXEC may name a command to run in its place)";
+
 struct Slot {
     taken: AtomicBool,
     len: AtomicUsize,
@@ -135,11 +140,7 @@ pub fn refusal() -> Option<&'static str> {
         return None;
     }
     let Some(index) = (HERE.load(Ordering::Relaxed) as usize).checked_sub(1) else {
-        return Some(
-            "only workers that multiprocessing starts can be; another fork is in the middle of \
-             its program, which a fresh process cannot continue (FORKGUARD_EXEC may name a command \
-             to run in its place)",
-        );
+        return Some(OTHER_FORK);
     };
     let slot = &REASONS[index];
     let len = slot.len.load(Ordering::Acquire);

@@ -9,6 +9,7 @@ use core::fmt;
 use super::frames::{self, Beside, Location, Origin};
 use super::{Violation, native};
 use crate::lineage::Moment;
+use crate::policy::exec;
 use crate::stack::PythonLine;
 
 /// Pieces of advice at most.
@@ -53,6 +54,10 @@ enum Is {
     Launched,
     /// The policy `exec` was not asked for.
     WithoutExec,
+    /// It was, and the fork is of a kind that it does not know.
+    OtherFork,
+    /// Python had no part in the fork or the use.
+    NoPython,
     /// The call in the child came through this library.
     Through(&'static str),
 }
@@ -73,7 +78,7 @@ const fn row(group: Group, when: &'static [Is], say: &'static str) -> Row {
 use Group::{Fork, Guard, Initialise, Use};
 use Is::{
     Asked, Forked, ForkedItself, Imported, ImportedFrom, Initialised, InitialisedBy, Launched,
-    Program, PythonFork, Through, Used, WithoutExec,
+    NoPython, OtherFork, Program, PythonFork, Through, Used, WithoutExec,
 };
 
 static TABLE: &[Row] = &[
@@ -351,6 +356,12 @@ static TABLE: &[Row] = &[
         &[Launched, WithoutExec],
         "let forkguard do it: FORKGUARD_POLICY=exec",
     ),
+    row(
+        Guard,
+        &[OtherFork, NoPython],
+        "say with forkguard.h what the process is made for (forkguard_on_exec), and it becomes a \
+         fresh one",
+    ),
 ];
 
 /// Said where no row of a group fits, or to fill up.
@@ -470,6 +481,11 @@ fn holds(is: &Is, v: &Violation<'_>, forked: Option<&Moment>, sites: &Sites<'_>)
             })
         }),
         Is::WithoutExec => v.refusal.is_none(),
+        Is::OtherFork => v.refusal == Some(exec::OTHER_FORK),
+        Is::NoPython => {
+            let is_empty = |at: &Moment| at.stack.python.is_empty();
+            forked.is_some_and(is_empty) && is_empty(v.used)
+        }
         Is::ForkedItself => forked.is_some_and(|at| {
             at.stack
                 .python
@@ -766,6 +782,12 @@ mod tests {
         assert!(last(&story).ends_with("FORKGUARD_POLICY=exec"));
         story.refusal = Some("of a reason");
         assert!(!last(&story).contains("FORKGUARD_POLICY"));
+        let mut native = Story::new(&[], &[], &[]);
+        assert!(!last(&native).contains("forkguard"));
+        native.refusal = Some("of a reason");
+        assert!(!last(&native).contains("forkguard"));
+        native.refusal = Some(exec::OTHER_FORK);
+        assert!(last(&native).starts_with("say with forkguard.h"));
     }
 
     #[test]
