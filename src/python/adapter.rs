@@ -68,15 +68,19 @@ static ENTRY: AtomicUsize = AtomicUsize::new(0);
 /// The adapter's other entry: CUDA was initialised.
 static INITIALISED: AtomicUsize = AtomicUsize::new(0);
 
-/// On the main thread, some time after CUDA was initialised. Nothing of it reaches the program.
-pub fn initialised() {
-    let Some(calls) = native::calls() else { return };
+/// On the main thread, some time after CUDA was initialised. False where a Python exception is set
+/// that the program must see.
+pub fn initialised() -> bool {
+    let Some(calls) = native::calls() else {
+        return true;
+    };
     let _errno = raw::ErrnoGuard::new();
     let here = thread::current();
     if here.rewriting.get() != 0 || !super::api::holds_gil() {
-        return;
+        return true;
     }
     here.rewriting.set(1);
+    let mut quiet = true;
     // SAFETY: the GIL is held; each object is checked before it is used.
     unsafe {
         if ENTRY.load(Ordering::Acquire) == 0 {
@@ -90,11 +94,15 @@ pub fn initialised() {
             }
         }
         if super::api::error_is_set() {
-            // The template is a saving: without it every worker is executed.
-            (calls.err_clear)();
+            quiet = (calls.err_matches)(*calls.exception) != 0;
+            if quiet {
+                // The template is a saving: without it every worker is executed.
+                (calls.err_clear)();
+            }
         }
     }
     here.rewriting.set(0);
+    quiet
 }
 
 /// At the audit event: decides what becomes of the fork that the calling frame is about to make.

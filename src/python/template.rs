@@ -44,10 +44,12 @@ fn used_processor_ns() -> u64 {
 
 /// On the main thread, with the GIL. A pending call is inherited: it may run in a forked child.
 unsafe extern "C" fn begin(_nothing: *mut c_void) -> c_int {
-    if PENDING_IN.load(Ordering::Relaxed) == raw::getpid() {
-        adapter::initialised();
+    let ours = PENDING_IN.load(Ordering::Relaxed) == raw::getpid();
+    if ours && !adapter::initialised() {
+        -1
+    } else {
+        0
     }
-    0
 }
 
 pub(super) static METHODS: [Method; 10] = [

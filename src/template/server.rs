@@ -61,11 +61,8 @@ pub fn prepare(program: i32) -> bool {
         return false;
     }
     let pidfd = pidfd.keep();
-    // SAFETY: numbers; from here on the kernel names this process as the one that listens.
-    unsafe {
-        libc::listen(LISTENER, libc::SOMAXCONN);
-        libc::fcntl(LISTENER, libc::F_SETFD, libc::FD_CLOEXEC);
-    }
+    // SAFETY: numbers.
+    unsafe { libc::fcntl(LISTENER, libc::F_SETFD, libc::FD_CLOEXEC) };
     let none = libc::sched_param { sched_priority: 0 };
     // SAFETY: numbers, and a place that is read.
     let (policy, io_priority) = unsafe {
@@ -137,6 +134,9 @@ pub fn settle() -> Result<(), &'static str> {
             &raw const none,
         );
         libc::syscall(libc::SYS_ioprio_set, THREAD, 0, server.io_priority);
+        // From here on the kernel names this process as the one that listens: the program tells by
+        // it that an answer is only a moment away.
+        libc::listen(LISTENER, libc::SOMAXCONN);
     }
     Ok(())
 }

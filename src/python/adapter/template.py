@@ -67,44 +67,54 @@ def on_initialised():
 
 def worker(executable, fd, header):
     """The pid of a worker that is a copy of the template, or 0 where it is to be executed."""
-    here = _here()
-    mode, environment = native["template_settings"]()
-    if mode == NEVER:
+    try:
+        prepared = _prepared(executable, fd, header)
+    except (OSError, MemoryError):
         return 0
-    here.starts += 1
-    if here.kept is None:
-        if here.tried or (mode == WHERE_IT_PAYS and here.starts < 2):
-            return 0
-        _begin()
-        if mode == WHERE_IT_PAYS or here.kept is None:
-            return 0
-    kept = here.kept
-    place, ignored = _place()
-    if kept.executable != executable or kept.place != place:
+    if prepared is None:
         return 0
-    return _ask(here, kept, mode, fd, header, _environment(environment), ignored)
-
-
-def _ask(here, kept, mode, fd, header, environment, ignored):
-    directory, failed = native["directory"]()
-    if failed:
-        return 0
-    files = array.array("i", {fd, directory, *(inherited for inherited, _ in header["fds"])})
-    body = marshal.dumps((fd, directory, environment, ignored))
-    until = time.monotonic() + kept.patience(mode)
+    here, kept, body, files, patience = prepared
+    until = time.monotonic() + patience
     while True:
         left = max(0, until - time.monotonic())
-        answer = native["template_ask"](kept.known, body, files.tobytes(), int(left * 1000))
+        answer = native["template_ask"](kept.known, body, files, int(left * 1000))
         if answer != INTERRUPTED:
             break
     if answer > 0:
         kept.is_ready = True
         return answer
     if answer == NOT_READY:
-        kept.was_waited_for = kept.was_waited_for or left > 0
+        kept.was_waited_for = kept.was_waited_for or patience > 0
     elif answer == GONE:
         here.kept = None
     return 0
+
+
+def _prepared(executable, fd, header):
+    """What the template is to be asked, or None where there is none that could serve."""
+    here = _here()
+    mode, environment = native["template_settings"]()
+    if mode == NEVER:
+        return None
+    here.starts += 1
+    if here.kept is None:
+        if here.tried or (mode == WHERE_IT_PAYS and here.starts < 2):
+            return None
+        _begin()
+        if mode == WHERE_IT_PAYS or here.kept is None:
+            return None
+    # Another thread may find out meanwhile that it is gone.
+    kept = here.kept
+    place, ignored = _place()
+    if kept is None or kept.executable != executable or kept.place != place:
+        return None
+    patience = kept.patience(mode)
+    directory, failed = native["directory"]()
+    if failed:
+        return None
+    files = array.array("i", {fd, directory, *(inherited for inherited, _ in header["fds"])}).tobytes()
+    body = marshal.dumps((fd, directory, _environment(environment), ignored))
+    return here, kept, body, files, patience
 
 
 def _here():
