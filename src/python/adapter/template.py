@@ -44,13 +44,15 @@ class _Template:
         self.is_ready = self.was_waited_for = False
 
     def patience(self, mode):
-        """How long a start may wait for it, in seconds. Its imports began before an executed worker's would, so they
-        end before."""
+        """How long a start may wait for it, in seconds, while it imports: once, for its imports began before an
+        executed worker's would, and end before. (One that is ready is known by its connection, and waited for.)"""
         if self.is_ready:
             return PATIENCE
+        if self.was_waited_for:
+            return 0
         if mode == ALWAYS:
             return ALL_PATIENCE
-        if self.used < HEAVY or self.was_waited_for:
+        if self.used < HEAVY:
             return 0
         return max(0, min(1.5 * self.used + 0.5 - (time.monotonic() - self.begun), PATIENCE))
 
