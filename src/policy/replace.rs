@@ -340,10 +340,12 @@ fn variables(call: &Call<'_>, what: InPlace<'_>) -> Result<Strings, c_int> {
     environment(&set[..2 + restarted], guard)
 }
 
+/// The fork that made this very process, if it was seen.
 fn last_fork() -> Option<&'static Fork> {
     let mut found: [Option<&'static Fork>; FORKS_GIVEN] = [None; FORKS_GIVEN];
     let count = lineage::forks(&mut found);
-    found[..count].iter().rev().find_map(|fork| *fork)
+    let last = found[..count].iter().rev().find_map(|fork| *fork);
+    last.filter(|fork| fork.child == raw::getpid())
 }
 
 /// Tells of it where that is asked for.
