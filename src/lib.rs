@@ -57,6 +57,7 @@ fn load() {
     config::load();
     policy::replace::prepare();
     policy::entry::fresh::prepare();
+    python::hash_secret::prepare();
     gate::slots::map();
     // SAFETY: the resolver needs nothing; here it runs before the program has threads.
     unsafe { lookup::resolve() };

@@ -8,6 +8,7 @@ pub mod entry;
 pub mod image;
 pub mod lookup;
 pub mod process;
+pub mod random;
 mod real;
 pub mod semaphore;
 pub mod template;

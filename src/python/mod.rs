@@ -7,6 +7,7 @@
 pub mod adapter;
 pub mod api;
 pub mod audit;
+pub mod hash_secret;
 pub mod memory;
 pub mod native;
 pub mod spawn;

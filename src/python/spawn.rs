@@ -8,6 +8,7 @@ use core::cell::Cell;
 use core::ffi::{CStr, c_char, c_int, c_void};
 
 use super::api::Object;
+use super::hash_secret;
 use super::native::{Calls, calls};
 use crate::policy::exec;
 use crate::sys::raw::checked;
@@ -168,14 +169,20 @@ fn start(argv: &Bytes, envp: &Bytes, kept: &Bytes, signal: c_int) -> Result<c_in
     let numbers = numbers.filter_map(|bytes| Some(c_int::from_ne_bytes(bytes.try_into().ok()?)));
     let kept: Vec<c_int> = numbers.collect();
     let closed = others(&kept)?;
+    let environment = environment.as_ref().map_or_else(
+        // SAFETY: the C library's variable; its GIL-holding readers and writers are this one.
+        || unsafe { environ },
+        Vec::as_ptr,
+    );
+    let secret = hash_secret::variable();
+    let with_secret = secret
+        .as_ref()
+        // SAFETY: an environment, as the C library's or `Bytes::strings` has it.
+        .map(|secret| unsafe { secret.added_to(environment) });
     let pid = spawn::spawn(&Program {
         file,
         arguments: &arguments,
-        environment: environment.as_ref().map_or_else(
-            // SAFETY: the C library's variable; its GIL-holding readers and writers are this one.
-            || unsafe { environ },
-            Vec::as_ptr,
-        ),
+        environment: with_secret.as_ref().map_or(environment, Vec::as_ptr),
         kept: &kept,
         closed: &closed,
         blocked: Some(signal),

@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicI32, Ordering};
 
 use super::adapter;
 use super::api::{self, Object};
+use super::hash_secret;
 use super::native::{Calls, Method, calls, method};
 use crate::config::{self, Template};
 use crate::policy::exec;
@@ -165,7 +166,11 @@ unsafe extern "C" fn start_one(_module: Object, arguments: Object) -> Object {
         };
         // Python ends the memory of every bytes object with a NUL.
         let program = CStr::from_ptr(program.as_ptr().cast());
-        let (line, environment) = (strings(line), strings(environment));
+        let (line, mut environment) = (strings(line), strings(environment));
+        let secret = hash_secret::variable();
+        if let Some(secret) = &secret {
+            environment = secret.added_to(environment.as_ptr());
+        }
         let (pid, known) = match start::start(program, &line, &environment, orders) {
             Ok(started) => (started.pid, Some(started)),
             Err(errno) => (-errno, None),

@@ -3,6 +3,7 @@
 pub mod command_line;
 pub mod descriptors;
 pub mod elf;
+pub mod environment;
 pub mod memory;
 pub mod modules;
 pub mod program;

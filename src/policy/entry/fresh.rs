@@ -5,12 +5,12 @@
 //! payload. The variable is gone before the program could see it.
 
 use core::cell::UnsafeCell;
-use core::ffi::{CStr, c_char, c_int};
+use core::ffi::{CStr, c_int};
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::payload::{self, Received};
 use crate::report::emit;
-use crate::sys::{descriptors, raw};
+use crate::sys::{descriptors, environment, raw};
 
 /// The variable: `FD:INODE:PID`.
 pub const VARIABLE: &CStr = c"FORKGUARD_ENTRY";
@@ -32,7 +32,10 @@ static RECEIVED: Place = Place(UnsafeCell::new(None));
 
 /// At load: takes what this process was given, if it was.
 pub fn prepare() {
-    let Some(value) = take_variable() else { return };
+    // SAFETY: the constructor.
+    let Some(value) = (unsafe { environment::take(VARIABLE) }) else {
+        return;
+    };
     let mut numbers = value.split(|&byte| byte == b':').map(|number| {
         let number = core::str::from_utf8(number).ok()?;
         number.parse::<u64>().ok()
@@ -61,43 +64,6 @@ pub fn prepare() {
     // SAFETY: the handler is never unloaded. If it cannot be registered, a program that ends
     // without its entry ends as it would.
     unsafe { libc::atexit(at_exit) };
-}
-
-/// The variable's value, which is taken out of the environment.
-fn take_variable() -> Option<&'static [u8]> {
-    unsafe extern "C" {
-        static mut environ: *mut *mut c_char;
-    }
-    let name = VARIABLE.to_bytes();
-    // SAFETY: the constructor runs before the program has a thread or changes its environment:
-    // the array ends with a null pointer, and each entry is a C string.
-    unsafe {
-        let mut at = environ;
-        if at.is_null() {
-            return None;
-        }
-        let value = loop {
-            if (*at).is_null() {
-                return None;
-            }
-            let entry = CStr::from_ptr(*at).to_bytes();
-            if let Some(value) = entry
-                .strip_prefix(name)
-                .and_then(|rest| rest.strip_prefix(b"="))
-            {
-                break value;
-            }
-            at = at.add(1);
-        };
-        // The rest moves up, the null pointer too.
-        loop {
-            *at = *at.add(1);
-            if (*at).is_null() {
-                return Some(value);
-            }
-            at = at.add(1);
-        }
-    }
 }
 
 /// Whether this process was made to run an entry.
