@@ -1,4 +1,4 @@
-//! The gate's machine code for AArch64 (AAPCS64).
+//! The gate's machine code for `AArch64` (AAPCS64).
 //!
 //! A stub computes `trap + slot` and jumps there, in `x16` and `x17`, which the ABI leaves to code
 //! that stands between a caller and its callee. Written as assembly because no Rust function may
@@ -138,10 +138,10 @@ macro_rules! stub_body {
 }
 pub(crate) use stub_body;
 
-/// The body of `dlsym` and `dlvsym`: names that cannot be the driver's (`cu…`) or a plugin's
-/// (`GetP…`) go straight to the true function `$real`, whose caller stays the program
-/// (`RTLD_NEXT` depends on it); the rest ask `$slow`, which gets the return address as fourth
-/// argument.
+/// The body of `dlsym` and `dlvsym`: names that cannot be the driver's (`cu…`), a plugin's
+/// (`GetP…`) or an extension module's (`PyI…`) go straight to the true function `$real`, whose
+/// caller stays the program (`RTLD_NEXT` depends on it); the rest ask `$slow`, which gets the
+/// return address as fourth argument.
 macro_rules! lookup_code {
     ($slow:path, $real:path) => {
         ::core::arch::naked_asm!(
@@ -177,7 +177,7 @@ macro_rules! lookup_code {
             "ret",
             "4:",
             "cmp w16, #71", // 'G'
-            "b.ne 3f",
+            "b.ne 5f",
             "ldrb w16, [x1, #1]",
             "cmp w16, #101", // 'e'
             "b.ne 3f",
@@ -186,6 +186,15 @@ macro_rules! lookup_code {
             "b.ne 3f",
             "ldrb w16, [x1, #3]",
             "cmp w16, #80", // 'P'
+            "b.eq 2b",
+            "5:",
+            "cmp w16, #80", // 'P'
+            "b.ne 3f",
+            "ldrb w16, [x1, #1]",
+            "cmp w16, #121", // 'y'
+            "b.ne 3f",
+            "ldrb w16, [x1, #2]",
+            "cmp w16, #73", // 'I'
             "b.eq 2b",
             "3:",
             "adrp x16, {real}",

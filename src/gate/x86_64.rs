@@ -137,10 +137,10 @@ macro_rules! stub_body {
 }
 pub(crate) use stub_body;
 
-/// The body of `dlsym` and `dlvsym`: names that cannot be the driver's (`cu…`) or a plugin's
-/// (`GetP…`) go straight to the true function `$real`, whose caller stays the program
-/// (`RTLD_NEXT` depends on it); the rest ask `$slow`, which gets the return address as fourth
-/// argument.
+/// The body of `dlsym` and `dlvsym`: names that cannot be the driver's (`cu…`), a plugin's
+/// (`GetP…`) or an extension module's (`PyI…`) go straight to the true function `$real`, whose
+/// caller stays the program (`RTLD_NEXT` depends on it); the rest ask `$slow`, which gets the
+/// return address as fourth argument.
 macro_rules! lookup_code {
     ($slow:path, $real:path) => {
         ::core::arch::naked_asm!(
@@ -172,12 +172,19 @@ macro_rules! lookup_code {
             "ret",
             "4:",
             "cmp al, 71", // 'G'
-            "jne 3f",
+            "jne 5f",
             "cmp byte ptr [rsi + 1], 101", // 'e'
             "jne 3f",
             "cmp byte ptr [rsi + 2], 116", // 't'
             "jne 3f",
             "cmp byte ptr [rsi + 3], 80", // 'P'
+            "je 2b",
+            "5:",
+            "cmp al, 80", // 'P'
+            "jne 3f",
+            "cmp byte ptr [rsi + 1], 121", // 'y'
+            "jne 3f",
+            "cmp byte ptr [rsi + 2], 73", // 'I'
             "je 2b",
             "3:",
             "jmp qword ptr [rip + {real}]",

@@ -5,7 +5,7 @@
 //! namespace of its own; nothing is read from the file system or the environment.
 
 use core::ffi::{CStr, c_int};
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use super::api::Object;
 use super::native::{self, Calls};
@@ -67,6 +67,9 @@ static ENTRY: AtomicUsize = AtomicUsize::new(0);
 
 /// The adapter's other entry: CUDA was initialised.
 static INITIALISED: AtomicUsize = AtomicUsize::new(0);
+/// The process one of whose threads loads the adapter at this moment; 0 for none. A forked child
+/// inherits the number and not the thread.
+static LOADING: AtomicU32 = AtomicU32::new(0);
 
 /// On the main thread, some time after CUDA was initialised. False where a Python exception is set
 /// that the program must see.
@@ -83,9 +86,7 @@ pub fn initialised() -> bool {
     let mut quiet = true;
     // SAFETY: the GIL is held; each object is checked before it is used.
     unsafe {
-        if ENTRY.load(Ordering::Acquire) == 0 {
-            load(calls);
-        }
+        loaded(calls, false);
         let entry = INITIALISED.load(Ordering::Acquire) as Object;
         if !entry.is_null() {
             let done = (calls.call)(entry, core::ptr::null_mut::<()>());
@@ -105,6 +106,12 @@ pub fn initialised() -> bool {
     quiet
 }
 
+/// The interpreter whose objects these are ends.
+pub fn forget() {
+    ENTRY.store(0, Ordering::Release);
+    INITIALISED.store(0, Ordering::Release);
+}
+
 /// At the audit event: decides what becomes of the fork that the calling frame is about to make.
 pub fn run() -> Answer {
     decide(false)
@@ -119,6 +126,10 @@ fn decide(in_fork: bool) -> Answer {
     let Some(calls) = native::calls() else {
         return Answer::Fork;
     };
+    if !super::api::is_main_interpreter() {
+        exec::refuse("it was forked by a subinterpreter, and a fresh process has none");
+        return Answer::Fork;
+    }
     let _errno = raw::ErrnoGuard::new();
     let here = thread::current();
     here.rewriting.set(1);
@@ -146,9 +157,9 @@ fn decide(in_fork: bool) -> Answer {
 unsafe fn ask(calls: &Calls, in_fork: bool) -> Answer {
     // SAFETY: the GIL is held, says the caller. Each object is checked before it is used.
     unsafe {
-        let entry = match ENTRY.load(Ordering::Acquire) {
-            0 => load(calls),
-            known => known as Object,
+        let Some(entry) = loaded(calls, in_fork) else {
+            exec::refuse("it was forked while another thread was about to fork for the first time");
+            return Answer::Fork;
         };
         let frame = (calls.frame)();
         if entry.is_null() || frame.is_null() {
@@ -185,6 +196,44 @@ unsafe fn raised(calls: &Calls) -> Answer {
     }
     exec::refuse("the code that would do it failed to run in this interpreter");
     Answer::Fork
+}
+
+/// The adapter's entry, null with an exception where it cannot be had. `None` inside `fork`, while
+/// another thread loads it: that needs the import lock, which this one holds.
+///
+/// # Safety
+/// The GIL must be held.
+unsafe fn loaded(calls: &Calls, in_fork: bool) -> Option<Object> {
+    let here = raw::getpid() as u32;
+    loop {
+        let known = ENTRY.load(Ordering::Acquire);
+        if known != 0 {
+            return Some(known as Object);
+        }
+        match LOADING.compare_exchange(0, here, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => {
+                // SAFETY: the GIL is held, says the caller.
+                let entry = unsafe { load(calls) };
+                LOADING.store(0, Ordering::Release);
+                raw::wake_all(&LOADING);
+                return Some(entry);
+            }
+            Err(process) if process == here => {
+                if in_fork {
+                    return None;
+                }
+                // SAFETY: the GIL is held and taken back; nothing of Python's is touched between.
+                unsafe {
+                    let state = (calls.save_thread)();
+                    raw::wait_while(&LOADING, here);
+                    (calls.restore_thread)(state);
+                }
+            }
+            Err(parent) => {
+                let _ = LOADING.compare_exchange(parent, 0, Ordering::AcqRel, Ordering::Acquire);
+            }
+        }
+    }
 }
 
 /// Compiles the adapter. Null with an exception where that fails.

@@ -42,6 +42,8 @@ static IS_INITIALIZED: Symbol = Symbol::new(c"Py_IsInitialized");
 static THREAD_STATE: Symbol = Symbol::new(c"PyThreadState_GetUnchecked");
 static THREAD_STATE_OLD: Symbol = Symbol::new(c"_PyThreadState_UncheckedGet");
 static GIL_STATE: Symbol = Symbol::new(c"PyGILState_GetThisThreadState");
+static INTERPRETER: Symbol = Symbol::new(c"PyInterpreterState_Get");
+static MAIN_INTERPRETER: Symbol = Symbol::new(c"PyInterpreterState_Main");
 static MODULES: Symbol = Symbol::new(c"PyImport_GetModuleDict");
 static MODULE_DICT: Symbol = Symbol::new(c"PyModule_GetDict");
 static GET_ITEM: Symbol = Symbol::new(c"PyDict_GetItemString");
@@ -66,6 +68,8 @@ pub fn prepare() {
             &THREAD_STATE,
             &THREAD_STATE_OLD,
             &GIL_STATE,
+            &INTERPRETER,
+            &MAIN_INTERPRETER,
             &MODULE_DICT,
             &GET_ITEM,
             &FUNCTION,
@@ -137,6 +141,21 @@ pub fn holds_gil() -> bool {
     // To 3.11 the current thread state is the process's, whoever holds the GIL.
     // SAFETY: as above.
     !state.is_null() && (SINCE_312.get().is_some() || state == unsafe { own() })
+}
+
+/// Whether the calling thread, which holds the GIL, runs in the first interpreter. In 3.8, which
+/// does not say it, no other one can fork.
+pub fn is_main_interpreter() -> bool {
+    let Some((current, main)) = INTERPRETER.get().zip(MAIN_INTERPRETER.get()) else {
+        return true;
+    };
+    // SAFETY: both are `PyInterpreterState *f(void)`; the first needs the GIL, which is held, says
+    // the caller.
+    unsafe {
+        let current = core::mem::transmute::<usize, StateGetter>(current);
+        let main = core::mem::transmute::<usize, StateGetter>(main);
+        current() == main()
+    }
 }
 
 /// The function `name` of the imported module `module`, borrowed.

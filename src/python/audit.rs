@@ -20,6 +20,9 @@ use crate::{config, lineage};
 static ARMED: AtomicBool = AtomicBool::new(false);
 static ADDED: AtomicBool = AtomicBool::new(false);
 static PENDING_IN: AtomicI32 = AtomicI32::new(0);
+/// The hook was called: it is there indeed. Another hook of the program's may have forbidden it,
+/// and the interpreter does not always say so.
+static HEARD: AtomicBool = AtomicBool::new(false);
 
 /// Adds the hook, where `exec` is asked for and there is a Python. Again and again is harmless.
 pub fn arm() {
@@ -72,10 +75,30 @@ unsafe extern "C" fn add_later(_nothing: *mut c_void) -> c_int {
 }
 
 unsafe extern "C" fn hook(event: *const c_char, _args: *mut c_void, _data: *mut c_void) -> c_int {
-    // SAFETY: the interpreter gives the name of the event, a C string.
-    if unsafe { *event } as u8 != b'o' || unsafe { CStr::from_ptr(event) } != c"os.fork" {
-        return 0;
+    if !HEARD.load(Ordering::Relaxed) {
+        HEARD.store(true, Ordering::Relaxed);
     }
+    // SAFETY: the interpreter gives the name of the event, a C string.
+    let event = unsafe { CStr::from_ptr(event) };
+    match event.to_bytes().first() {
+        Some(b'o') if event == c"os.fork" => forking(),
+        Some(b'c') if event == c"cpython._PySys_ClearAuditHooks" => {
+            disarm();
+            0
+        }
+        _ => 0,
+    }
+}
+
+/// The interpreter ends; a program that takes Python in may start another one.
+fn disarm() {
+    adapter::forget();
+    for flag in [&ARMED, &ADDED, &HEARD] {
+        flag.store(false, Ordering::Release);
+    }
+}
+
+fn forking() -> c_int {
     exec::abandon();
     if !matters() {
         return 0;
@@ -95,10 +118,19 @@ fn matters() -> bool {
     !lineage::is_clean() && here.rewriting.get() == 0 && here.in_driver.get() == 0
 }
 
-/// Inside `fork`, where the hook is not there yet: up to 3.12 only the import lock is held here,
-/// and the adapter can run.
+/// An extension module is about to be loaded, with the GIL: where CUDA was initialised before there
+/// was a Python, this is the first that is seen of it.
+pub fn loading() {
+    if config::get().rewrites() && !ADDED.load(Ordering::Acquire) && !lineage::is_clean() {
+        super::prepare();
+        arm();
+    }
+}
+
+/// Inside `fork`, where the hook is not there: up to 3.12 only the import lock is held here, and the
+/// adapter can run.
 pub fn unarmed_fork() {
-    if ADDED.load(Ordering::Acquire) || !config::get().rewrites() || !matters() {
+    if HEARD.load(Ordering::Relaxed) || !config::get().rewrites() || !matters() {
         return;
     }
     super::prepare();
@@ -107,10 +139,13 @@ pub fn unarmed_fork() {
         return;
     }
     if api::since_313() {
-        exec::refuse(
+        exec::refuse(if ADDED.load(Ordering::Acquire) {
+            "an audit hook of the program forbids further ones, without which this Python does not \
+             say in time that it forks"
+        } else {
             "it was forked before the interpreter could be told to watch for forks (the first \
-             one after CUDA was initialised from outside Python)",
-        );
+             one after CUDA was initialised from outside Python)"
+        });
         return;
     }
     match adapter::run_in_fork() {

@@ -108,6 +108,33 @@ pub fn exit_now(code: c_int) -> ! {
     unsafe { libc::_exit(code) }
 }
 
+/// Waits until `word` is no longer `value`, or a signal comes.
+pub fn wait_while(word: &AtomicU32, value: u32) {
+    // SAFETY: the kernel reads the word, which is alive; no time limit.
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            word.as_ptr(),
+            libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG,
+            value,
+            core::ptr::null::<libc::timespec>(),
+        );
+    }
+}
+
+/// Wakes all who wait for `word` to change.
+pub fn wake_all(word: &AtomicU32) {
+    // SAFETY: the kernel looks the address up and touches nothing.
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            word.as_ptr(),
+            libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG,
+            c_int::MAX,
+        );
+    }
+}
+
 /// Writes one word of this process's own memory; a page that may not be written answers false
 /// instead of faulting.
 ///

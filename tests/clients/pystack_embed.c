@@ -1,9 +1,10 @@
 // A program that is not Python and takes Python in: libpython is loaded locally, so that no lookup by name finds it
 // (nor do extension modules: the script gets the functions it needs from here).
 //
-//     pystack_embed LIBPYTHON before|script|after|fork|during|left SCRIPT
+//     pystack_embed LIBPYTHON before|script|twice|after|fork|during|left SCRIPT
 //
-// It calls cuInit once: before Python is loaded, from the script, after Python has ended ("fork": and then once more
+// It calls cuInit once: before Python is loaded, from the script (which runs "twice", in one Python after another, and
+// with the functions of Python in reach), after Python has ended ("fork": and then once more
 // in a child that it forks, whose exit status is the answer), or from a thread that
 // Python knew, while Python ends ("during") or when it has ended ("left"). In the last two the script starts the
 // thread, which waits in C.
@@ -95,7 +96,8 @@ int main(int argc, char **argv)
     if (!strcmp(when, "before"))
         init_driver();
 
-    void *python = must(dlopen(argv[1], RTLD_NOW | RTLD_LOCAL), argv[1]);
+    int scope = strcmp(when, "twice") ? RTLD_LOCAL : RTLD_GLOBAL;
+    void *python = must(dlopen(argv[1], RTLD_NOW | scope), argv[1]);
     void (*initialize)(int);
     int (*run)(const char *, void *);
     int (*finalize)(void);
@@ -109,22 +111,24 @@ int main(int argc, char **argv)
     *(void **)&add_module = must(dlsym(python, "PyImport_AddModule"), "PyImport_AddModule");
     *(void **)&new_function = must(dlsym(python, "PyCFunction_NewEx"), "PyCFunction_NewEx");
     *(void **)&set = must(dlsym(python, "PyObject_SetAttrString"), "PyObject_SetAttrString");
-    initialize(0);
-    for (size_t each = 0; each < sizeof methods / sizeof *methods; each++)
-        if (set(add_module("__main__"), methods[each].name, new_function(&methods[each], NULL, NULL)))
-            return 5;
-    if (run(argv[3], NULL))
-        return 3;
-    if (!strcmp(when, "left") || !strcmp(when, "during")) {
-        // The thread has to be in C, without the GIL, when Python ends.
-        void (*restore_thread)(void *);
-        *(void **)&restore_thread = must(dlsym(python, "PyEval_RestoreThread"), "PyEval_RestoreThread");
-        void *state = save_thread();
-        sem_wait(&thread_waits);
-        restore_thread(state);
+    for (int round = !strcmp(when, "twice") ? 0 : 1; round < 2; round++) {
+        initialize(0);
+        for (size_t each = 0; each < sizeof methods / sizeof *methods; each++)
+            if (set(add_module("__main__"), methods[each].name, new_function(&methods[each], NULL, NULL)))
+                return 5;
+        if (run(argv[3], NULL))
+            return 3;
+        if (!strcmp(when, "left") || !strcmp(when, "during")) {
+            // The thread has to be in C, without the GIL, when Python ends.
+            void (*restore_thread)(void *);
+            *(void **)&restore_thread = must(dlsym(python, "PyEval_RestoreThread"), "PyEval_RestoreThread");
+            void *state = save_thread();
+            sem_wait(&thread_waits);
+            restore_thread(state);
+        }
+        if (finalize())
+            return 4;
     }
-    if (finalize())
-        return 4;
 
     if (!strcmp(when, "after") || !strcmp(when, "fork"))
         init_driver();

@@ -29,7 +29,7 @@ const WITH_SCENARIOS: &[&str] = &[
     "entry_threads",
 ];
 /// Libraries that need nothing but their own source.
-const LIBRARIES: &[&str] = &["next_two", "lookalikes", "allocator"];
+const LIBRARIES: &[&str] = &["next_two", "lookalikes", "allocator", "early"];
 
 struct Workshop {
     clients: PathBuf,

@@ -35,7 +35,10 @@ def launch(package, process, child_r, child_w, not_passed, in_fork, runs_exit):
     cloud = pickling.cloudpickle(in_fork)
     if cloud is None:
         if in_fork and pickling.is_installed():
-            raise Refused("it was forked at the very moment CUDA was initialised, where nothing can be imported")
+            raise Refused(
+                "it was forked where nothing can be imported, and cloudpickle was not imported before (CUDA was "
+                "initialised at that very moment, or an audit hook of the program's keeps the guard from watching)"
+            )
         _check_main_guard()
     session = pickling.Session(package, cloud)
     walk = reach.Walk().run_for(process)

@@ -26,8 +26,9 @@ def cloudpickle(in_fork):
     """The module, or None. Inside `fork` nothing may be imported that registers a fork handler (`logging` does)."""
     for name in PLACES:
         module = sys.modules.get(name)
-        if module is None and not in_fork and _is_installed(name):
+        if not in_fork and (module is not None or _is_installed(name)):
             try:
+                # Also of one that is there: another thread may be about to import it.
                 module = importlib.import_module(name)
             except Exception:
                 continue

@@ -36,7 +36,7 @@ fn last_jump(end: usize, memory: &mut Reader) -> Option<usize> {
 /// Where the code that ends before `end` jumps to in its last instruction.
 #[cfg(target_arch = "aarch64")]
 fn last_jump(end: usize, memory: &mut Reader) -> Option<usize> {
-    const JUMP: u32 = 0b000101;
+    const JUMP: u32 = 0b00_0101;
     let mut code = [0; 4];
     let at = end.checked_sub(code.len())?;
     if !memory.read(at, &mut code) {
