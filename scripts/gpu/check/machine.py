@@ -13,6 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 PROGRAMS = Path(__file__).resolve().parent.parent / "programs"
+# Of forkguard itself, for C programs.
+HEADERS = PROGRAMS.parents[2] / "include"
+# C programs linked with -lcuda, by the need that they meet.
+LINKED = {"linked_c": "linked.c", "entry_c": "exec_entry.c"}
 
 # Each probe prints one line, the version; it fails when the road cannot reach a GPU.
 PROBES = {
@@ -108,11 +112,11 @@ class Machine:
         cuda = _cuda_home()
         target = self.work / need
         debug = ["-g", "-O0"]
-        if need == "linked_c":
+        if need in LINKED:
             if not cuda or not shutil.which("gcc"):
                 return "", "gcc or the CUDA toolkit is missing"
-            command = ["gcc", *debug, "-rdynamic", str(PROGRAMS / "linked.c"), "-o", str(target)]
-            command += [f"-I{cuda}/include", f"-L{cuda}/lib64/stubs", "-lcuda"]
+            command = ["gcc", *debug, "-rdynamic", str(PROGRAMS / LINKED[need]), "-o", str(target)]
+            command += [f"-I{cuda}/include", f"-I{HEADERS}", f"-L{cuda}/lib64/stubs", "-lcuda"]
         else:
             nvcc = shutil.which("nvcc") or (f"{cuda}/bin/nvcc" if cuda else None)
             if not nvcc or not Path(nvcc).exists():

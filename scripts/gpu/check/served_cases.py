@@ -4,7 +4,11 @@ First programs that tell of their workers what the kernel shows, then those of t
 as they are. `rewritten` counts the forks after CUDA: each must become a fresh process.
 """
 
+import shlex
+import sys
+
 from check.cases import CUPY, JAX, NUMBA, PYAV, REFUSED, TORCH, served
+from check.machine import PROGRAMS
 
 FORK = "^worker: a fork of its parent"
 LOSS = r"^task: (\d\.\d{3}), on the CPU \1$"
@@ -16,7 +20,7 @@ FRESH_WORKERS = [
              rewritten=2, telling=True, copies=True)
       for parent in ("asked", "model") for workers in ("pool", "executor")],
     *[served(f"exec: torch {parent}, DataLoader with .cuda()", "exec_torch_workers.py",
-             (parent, "dataloader"), needs=TORCH, bare=(FORK, "^completed$"),
+             (parent, "dataloader"), needs=TORCH, bare=(FORK, "completed"),
              works=(r"(?s)(batch: 4\.0 on cuda.*){2}", "^completed$"), rewritten=4, telling=True, copies=True)
       for parent in ("asked", "model")],
     *[served(f"exec: torch, CUDA tensor as {how}", "exec_torch_tensor.py", (how,), needs=TORCH,
@@ -71,6 +75,21 @@ AS_THEY_ARE = [
            timeout=150, env={"TORCHINDUCTOR_WORKER_START": "fork", "TORCHINDUCTOR_COMPILE_THREADS": "4"}),
 ]
 
+IN_PLACE = shlex.join([sys.executable, str(PROGRAMS / "exec_in_place.py")])
+
+# Forks that multiprocessing does not make: a C program's, by the header, and a server's.
+OTHER_FORKS = [
+    served("exec: C program, workers by forkguard.h", "exec_entry.c", needs=("entry_c",), binary="entry_c",
+           bare=("parent: answers 0, sum 6", "^task: answers 3, sum -1$"),
+           works=("^task: answers 0, sum 46$", "^task: answers 0, sum 86$", "^parent again: answers 0, sum 6$"),
+           rewritten=2, policies=("exec",)),
+    *[served(f"exec: os.fork, FORKGUARD_EXEC={what}", "exec_in_place.py", needs=TORCH,
+             bare=(f"^child: RuntimeError: {REFUSED}", r"^parent goes on: 4\.0$"),
+             works=(r"^child: 8\.0$", ENDED_WELL, r"^parent goes on: 4\.0$"), rewritten=1,
+             guard={"FORKGUARD_EXEC": how}, policies=("exec",))
+      for what, how in (("restart", "restart"), ("a command", IN_PLACE))],
+]
+
 USERS = [
     served("exec: user: Applio preprocessing (shape)", "user_applio_shape.py", needs=TORCH,
            bare=(REFUSED,), works=(r"^device: cuda:0$", r"^file: \d+$", ENDED_WELL), rewritten=2,
@@ -90,4 +109,4 @@ USERS = [
            initialise=None),
 ]
 
-SERVED_CASES = [*FRESH_WORKERS, *AS_THEY_ARE, *USERS]
+SERVED_CASES = [*FRESH_WORKERS, *AS_THEY_ARE, *OTHER_FORKS, *USERS]
