@@ -26,7 +26,12 @@ def install(codes, native):
         if module is None or name not in KEPT:
             module = types.ModuleType("_forkguard." + name)
             sys.modules[module.__name__] = module
-            exec(code, module.__dict__)
+            try:
+                exec(code, module.__dict__)
+            except BaseException:
+                # What it imports may be had the next time: a half of it is not to be found then.
+                del sys.modules[module.__name__]
+                raise
         setattr(package, name, module)
     return package
 
