@@ -10,6 +10,7 @@ use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use super::api::Object;
 use super::native::{self, Calls};
 use super::spawn;
+use super::turn::Turn;
 use crate::policy::exec;
 use crate::sys::{raw, thread};
 
@@ -82,6 +83,10 @@ pub fn initialised() -> bool {
     if here.rewriting.get() != 0 || !super::api::holds_gil() {
         return true;
     }
+    // Another thread starts a worker: it sees to the template as well.
+    let Some(_turn) = Turn::at_once() else {
+        return true;
+    };
     here.rewriting.set(1);
     let mut quiet = true;
     // SAFETY: the GIL is held; each object is checked before it is used.
@@ -160,6 +165,12 @@ unsafe fn ask(calls: &Calls, in_fork: bool) -> Answer {
         let Some(entry) = loaded(calls, in_fork) else {
             exec::refuse("it was forked while another thread was about to fork for the first time");
             return Answer::Fork;
+        };
+        // Inside `fork` this thread holds the import lock, for which the other one may wait.
+        let _turn = if in_fork {
+            Turn::at_once()
+        } else {
+            Turn::wait(calls)
         };
         let frame = (calls.frame)();
         if entry.is_null() || frame.is_null() {

@@ -13,6 +13,7 @@ pub mod native;
 pub mod spawn;
 pub mod template;
 pub mod torch;
+mod turn;
 
 /// Finds the interpreter, if one was loaded since. Calls the loader.
 pub fn prepare() {

@@ -24,13 +24,13 @@ def taken():
         # Other objects are a shell's or a kernel's, which a worker is not.
         if isinstance(hook, types.FunctionType) and not _is_original(path, hook):
             yield "hook " + path, hook
-    if "warnings" in sys.modules:
+    if _imported("warnings"):
         yield "warnings filters", list(sys.modules["warnings"].filters)
-    if "socket" in sys.modules and sys.modules["socket"].getdefaulttimeout() is not None:
+    if _imported("socket") and sys.modules["socket"].getdefaulttimeout() is not None:
         yield "socket timeout", sys.modules["socket"].getdefaulttimeout()
-    if "locale" in sys.modules:
+    if _imported("locale"):
         yield "locale", sys.modules["locale"].setlocale(sys.modules["locale"].LC_ALL)
-    if "decimal" in sys.modules:
+    if _imported("decimal"):
         yield "decimal context", sys.modules["decimal"].getcontext()
     random = sys.modules.get("numpy.random")
     if hasattr(random, "get_state"):
@@ -56,9 +56,14 @@ def taken():
     found = fork_hooks()
     if found:
         yield "fork hooks", found
-    logging = _logging() if "logging" in sys.modules else UNCONFIGURED
+    logging = _logging() if _imported("logging") else UNCONFIGURED
     if logging != UNCONFIGURED:
         yield "logging", logging
+
+
+def _imported(name):
+    """Not while another thread imports it: nobody can have set anything in it."""
+    return name in sys.modules and not getattr(getattr(sys.modules[name], "__spec__", None), "_initializing", False)
 
 
 STREAM = ("encoding", "errors", "line_buffering", "write_through")
