@@ -19,20 +19,22 @@ def install(codes, native):
     package.__path__ = []
     package.codes, package.native, package.is_worker = codes, native, is_worker
     sys.modules["_forkguard"] = package
-    for name, code in codes.items():
-        if name == "load":
-            continue
-        module = sys.modules.get("_forkguard." + name)
-        if module is None or name not in KEPT:
-            module = types.ModuleType("_forkguard." + name)
-            sys.modules[module.__name__] = module
-            try:
+    try:
+        for name, code in codes.items():
+            if name == "load":
+                continue
+            module = sys.modules.get("_forkguard." + name)
+            if module is None or name not in KEPT:
+                module = types.ModuleType("_forkguard." + name)
+                sys.modules[module.__name__] = module
                 exec(code, module.__dict__)
-            except BaseException:
-                # What it imports may be had the next time: a half of it is not to be found then.
-                del sys.modules[module.__name__]
-                raise
-        setattr(package, name, module)
+            setattr(package, name, module)
+    except BaseException:
+        # What it imports may be there the next time: then no half of it is to be found.
+        del sys.modules[module.__name__]
+        if not is_worker:
+            del sys.modules["_forkguard"]
+        raise
     return package
 
 
