@@ -68,6 +68,8 @@ def run(fd, header):
 def _prepare(fd, header):
     package = header["package"]
     base = _pages(int.from_bytes(os.pread(fd, 8, 0), "little") + 8)
+    if package == "billiard":
+        _tell_celery()
     spawn = importlib.import_module(package + ".spawn")
     running = sys.modules[package + ".process"].current_process()
     if header["tracker"] is not None:
@@ -95,6 +97,15 @@ def _prepare(fd, header):
         return _load(header, body, buffers)
     finally:
         del running._inheriting
+
+
+def _tell_celery():
+    """That this worker was executed, in the way that it asks for it: its tasks are then those of the worker's own app,
+    and not reached by memory that only a fork would have."""
+    os.environ["FORKED_BY_MULTIPROCESSING"] = "1"
+    base = sys.modules.get("celery.app.base")
+    if base is not None:
+        base.USING_EXECV = "1"
 
 
 def _mapped(fd, base, header):
