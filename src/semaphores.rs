@@ -30,8 +30,9 @@ const FREE: i32 = -1;
 const CLAIMED: i32 = -2;
 /// The names under which a fresh process opens a page: `/forkguard:FD:OFFSET`.
 const PREFIX: &[u8] = b"/forkguard:";
-/// The names that multiprocessing gives: its own, `multiprocess`'s and billiard's alike.
-const THEIRS: &[u8] = b"/mp-";
+/// The names that multiprocessing gives: its own, `multiprocess`'s and billiard's alike, and those
+/// that joblib has it give.
+const THEIRS: [&[u8]; 2] = [b"/mp-", b"/loky-"];
 /// The memfds lie high, out of the way of programs that count on low numbers.
 const FIRST_FD: i32 = 500;
 /// How often a page is open: the C library has it open beside what this module counts.
@@ -93,7 +94,10 @@ const AT_ONCE_NS: u64 = 1_000_000_000;
 
 /// A `sem_open` has just created this semaphore, exclusively. `frame` is its caller's stack.
 pub fn created(name: &CStr, address: usize, frame: usize) {
-    if !name.to_bytes().starts_with(THEIRS) {
+    if !THEIRS
+        .iter()
+        .any(|prefix| name.to_bytes().starts_with(prefix))
+    {
         return;
     }
     let here = thread::current();

@@ -1,5 +1,5 @@
-//! LitServe's server after CUDA was initialised, with the real LitServe: its manager and its HTTP server are forks, and
-//! the HTTP server unpickles what the inference worker made on the GPU. Fails when the server, with FastAPI's app and
+//! `LitServe`'s server after CUDA was initialised, with the real package: its manager and its HTTP server are forks, and
+//! the HTTP server unpickles what the inference worker made on the GPU. Fails when the server, with `FastAPI`'s app and
 //! uvicorn's settings, does not cross into a fresh process. `scripts/setup` installs it.
 
 use forkguard_testkit::python_with_packages;

@@ -1,7 +1,7 @@
 """Proves that LitServe's server works when the program has initialised CUDA, with the real LitServe.
 
-The inference worker is spawned; its answer makes CUDA's memory where it is unpickled, as a CUDA tensor does: in the HTTP
-server, which LitServe forks, as it does its manager. A client of its own process asks once and stops the server.
+The inference worker is spawned; its answer uses CUDA where it is unpickled, as a CUDA tensor does: in the HTTP server,
+which LitServe forks, as it does its manager. A client of its own process asks once and stops the server.
 """
 import ctypes
 import json
