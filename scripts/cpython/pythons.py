@@ -82,7 +82,7 @@ def with_cloudpickle(python, place):
         subprocess.run([str(python), "-m", "venv", "--clear", str(place)], check=True)
         pip = [str(own), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "cloudpickle==3.*"]
         subprocess.run(pip, check=True)
+        for packages in place.glob("lib/python*/site-packages"):
+            (packages / "initialise_cuda.pth").write_text(TOLD)
         (place / "made-for").write_text(str(python))
-    for packages in place.glob("lib/python*/site-packages"):
-        (packages / "initialise_cuda.pth").write_text(TOLD)
     return own
