@@ -7,6 +7,7 @@ that program by SIGKILL, and prints `MOMENT ok` when each of those children has 
 come to its end; `waiting`: after a worker; `cuda`, `thread`, `own`: when the template is of no use, because a library
 initialises CUDA, leaves a thread, or imports a module of the program's.
 """
+import ctypes
 import os
 import select
 import signal
@@ -37,7 +38,6 @@ LIBRARIES = {
 
 
 def program(moment):
-    import ctypes
     import multiprocessing
 
     if moment in LIBRARIES:
@@ -65,6 +65,13 @@ def children():
         return file.read().split()
 
 
+def pidfd(pid):
+    """As `os.pidfd_open`, which Python 3.8 has not."""
+    fd = ctypes.CDLL(None).syscall(434, pid, 0)
+    assert fd >= 0
+    return fd
+
+
 def sleeps(pid):
     """It has become the small program, without an interpreter's memory, files and threads."""
     with open("/proc/%s/cmdline" % pid, "rb") as line, open("/proc/%s/statm" % pid) as memory:
@@ -85,7 +92,7 @@ with tempfile.TemporaryDirectory() as place:
     environment = {**os.environ, "IMPORTING": os.path.join(place, "importing")}
     line = [sys.executable, "-B", __file__, moment, *folders]
     victim = subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env=environment)
-    found = [(pid, os.pidfd_open(int(pid))) for pid in victim.stdout.readline().split()]
+    found = [(pid, pidfd(int(pid))) for pid in victim.stdout.readline().split()]
     assert len(found) == 1, found
     victim.send_signal(signal.SIGKILL)
     assert victim.wait() == -signal.SIGKILL

@@ -100,6 +100,8 @@ def unanswering():
     worker()
     (template,) = children()
     os.kill(int(template), 9)
+    while open("/proc/%s/stat" % template).read().rpartition(")")[2].split()[0] != "Z":
+        time.sleep(0.005)
     worker()
     assert children() == [], children()
 

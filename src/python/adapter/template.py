@@ -10,7 +10,7 @@ import sys
 import time
 
 import _forkguard
-from _forkguard import native, own, sealed, start
+from _forkguard import native, own, pickling, sealed, start
 
 NEVER, WHERE_IT_PAYS, ALWAYS = range(3)
 # Seconds of processor time after which importing again is worth waiting for a template that does it already.
@@ -142,7 +142,7 @@ def _begin():
         "program": os.getpid(),
         "path": [part for part in sys.path if isinstance(part, str)],
         "own": of_program,
-        "modules": [name for name in names if name not in set(of_program)],
+        "modules": [name for name in names if name not in set(of_program)] + list(_of_workers()),
     }
     place, _ = _place()
     arguments = [executable, *map(os.fsencode, start._interpreter_flags()), b"-c", BOOT.encode()]
@@ -158,6 +158,15 @@ def _begin():
         os.close(fd)
     if pid > 0:
         here.kept = _Template(known, executable, place)
+
+
+def _of_workers():
+    """What every fresh worker imports, before its own code begins."""
+    for package in ("multiprocessing", "multiprocess", "billiard"):
+        if package in sys.modules:
+            yield package + ".spawn"
+            yield package + ".resource_tracker"
+    yield from filter(pickling._is_installed, pickling.PLACES[:1])
 
 
 def _environment(of_c):

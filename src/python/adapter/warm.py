@@ -85,11 +85,11 @@ def _become(native, body):
         _put_environment(environment)
         _put_streams()
         _put_signals(ignored)
-        size = int.from_bytes(os.pread(payload, 8, 0), "little")
-        header = marshal.loads(os.pread(payload, size, 8))
     except BaseException:
         native["template_fail"]()
     native["template_go"]()
+    size = int.from_bytes(os.pread(payload, 8, 0), "little")
+    header = marshal.loads(os.pread(payload, size, 8))
     _forkguard.child.run(payload, header)
 
 
