@@ -13,6 +13,13 @@ fn the_executed_process() {
     assert!(counts["dead -9"] >= 60, "{counts:?}");
 }
 
+#[test]
+fn the_executed_process_by_sigterm() {
+    let Counts(counts) = faults::run("terminated", Start::Executed);
+    assert_eq!(counts.len(), 1, "{counts:?}");
+    assert!(counts["dead -15"] >= 60, "{counts:?}");
+}
+
 /// A template that is killed costs a start no more than time: the worker is executed.
 #[test]
 fn the_template_or_its_copy() {

@@ -7,6 +7,7 @@ what happened how often.
     fails [N]      every system call of the parent's that can fail does, one in each start; or the Nth alone
     exhausted [N]  a system call fails, and all that follow in the same start
     killed [N]     the fresh process is killed at a system call of its own, at other ones in other starts
+    terminated [N] the same by SIGTERM
     orphaned [N]   the parent is killed at a system call of its own; its worker, if there is one, comes to an end
     interrupted [N]  the parent gets SIGINT at a system call of its own
 """
@@ -18,7 +19,7 @@ import subprocess
 import sys
 
 FAULTS, PARENT, CHILD, END = 0x666B6674, 1, 2, 3
-FAIL, KILL, INTERRUPT, EXHAUST = 1, 2, 3, 4
+FAIL, KILL, INTERRUPT, EXHAUST, TERMINATE = 1, 2, 3, 4, 5
 # Pipes of one start: the sentinel, and from Python 3.8 on the one that tells the child of its parent's end.
 PIPES = 4
 
@@ -148,8 +149,8 @@ def main(way):
         seen = each(PARENT, EXHAUST, steps() or range(1, 2000))
     elif way == "interrupted":
         seen = each(PARENT, INTERRUPT, steps() or range(1, 2000))
-    elif way == "killed":
-        seen = each(CHILD, KILL, steps() or [*range(1, 150, 3), *range(150, 5000, 41)])
+    elif way in ("killed", "terminated"):
+        seen = each(CHILD, KILL if way == "killed" else TERMINATE, steps() or [*range(1, 150, 3), *range(150, 5000, 41)])
     elif way == "one":
         start(PARENT, int(sys.argv[2]), KILL)
         return

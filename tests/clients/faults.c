@@ -8,7 +8,7 @@
 //     prctl(FAULTS, FAULTS_END)              none any more; answers the number of the call that was hit, or -1
 //
 // `what` is FAULTS_FAIL: it fails as it does when memory, descriptors or processes have run out (calls that cannot
-// are not counted); FAULTS_EXHAUST: and so does every one after it; FAULTS_KILL: who makes it is killed before it happens; or FAULTS_INTERRUPT: the calling process
+// are not counted); FAULTS_EXHAUST: and so does every one after it; FAULTS_KILL: who makes it is killed before it happens; FAULTS_TERMINATE: is sent SIGTERM; or FAULTS_INTERRUPT: the calling process
 // of FAULTS_PARENT is sent SIGINT before it happens. Ends as the program ends, when all that it started has ended.
 #define _GNU_SOURCE
 #include "client.h"
@@ -32,7 +32,7 @@
 #endif
 
 enum { FAULTS = 0x666b6674, FAULTS_PARENT = 1, FAULTS_CHILD, FAULTS_END };
-enum { FAULTS_FAIL = 1, FAULTS_KILL, FAULTS_INTERRUPT, FAULTS_EXHAUST };
+enum { FAULTS_FAIL = 1, FAULTS_KILL, FAULTS_INTERRUPT, FAULTS_EXHAUST, FAULTS_TERMINATE };
 
 // The errno of a call that finds too little of what it needs; 0 for one that finds what it needs.
 static int shortage(const struct seccomp_data *call)
@@ -145,6 +145,8 @@ static void judge(const struct seccomp_notif *request, struct seccomp_notif_resp
         plan.hit = call->nr;
     if (plan.what == FAULTS_KILL) {
         kill(request->pid, SIGKILL);
+    } else if (plan.what == FAULTS_TERMINATE) {
+        kill(request->pid, SIGTERM);
     } else if (plan.what == FAULTS_INTERRUPT) {
         kill(plan.process, SIGINT);
     } else {

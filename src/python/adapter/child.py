@@ -221,13 +221,18 @@ def _bootstrap(process, header):
         atexit._clear()
         atexit.register(sys.modules[package + ".util"]._exit_function)
     if not header["sigint_blocked"]:
+        import functools
         import signal
 
         try:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
         except BaseException as interrupt:
             # It came while the process was made ready: it is for the program's code, as in a forked worker.
-            process.run = _raiser(interrupt)
+            if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+                # Not raised by a function of the guard's, whose frame would be in the traceback.
+                process.run = functools.partial(signal.raise_signal, signal.SIGINT)
+            else:
+                process.run = _raiser(interrupt)
     if header["child_r"] is not None:
         return process._bootstrap(parent_sentinel=header["child_r"])
     return process._bootstrap()
