@@ -5,6 +5,8 @@ Each piece changes something, starts one worker by fork, and prints what the wor
 and under FORKGUARD_POLICY=exec. `init` is the only difference: whether CUDA can be used there.
 """
 import collections
+import collections.abc
+import copyreg
 import ctypes
 import dataclasses
 import enum
@@ -15,6 +17,7 @@ import logging
 import mimetypes
 import multiprocessing
 import os
+import pickle
 import random
 import string
 import sys
@@ -185,6 +188,44 @@ def kinds_of_classes():
 
 def arguments_of_the_interpreter():
     return ask(lambda: (sys.flags.utf8_mode, sys.flags.dev_mode, sys.warnoptions, sys._xoptions, sys.dont_write_bytecode))
+
+
+def replaced_functions():
+    exec_kept.plain = exec_kept.tagged
+    exec_kept.other = json.dumps
+    exec_kept.Kept.shown = property(lambda self: "mine")
+    exec_kept.Kept.made = staticmethod(default)
+    exec_kept.Kept.method = exec_kept.remember
+    kept = exec_kept.Kept()
+    return ask(lambda: (exec_kept.plain(), exec_kept.other([1]), kept.shown, kept.made(1, 2), len(kept.method())))
+
+
+class Virtual:
+    pass
+
+
+class Told:
+    def __init__(self, value):
+        self.value = value
+
+
+def registrations():
+    collections.abc.Sequence.register(Virtual)
+    copyreg.pickle(Told, lambda told: (Told, (told.value * 10,)))
+    return ask(lambda: (isinstance(Virtual(), collections.abc.Sequence), pickle.loads(pickle.dumps(Told(1))).value))
+
+
+written = bytearray(b"abc")
+view = memoryview(written)
+numbers = (ctypes.c_int * 3)(1, 2, 3)
+
+
+def views_of_memory():
+    def look():
+        view[0] = ord("x")
+        return written, list(numbers), type(numbers) is ctypes.c_int * 3
+
+    return ask(look)
 
 
 def hashes_of_texts():

@@ -38,7 +38,23 @@ def tagged():
 tagged.calls = 0
 
 
+def plain():
+    return "plain"
+
+
+def other(value):
+    return "other"
+
+
 class Kept:
+    @property
+    def shown(self):
+        return "shown"
+
+    @staticmethod
+    def made(one, two):
+        return "made"
+
     def method(self, item, known=[]):
         known.append(item)
         return list(known)

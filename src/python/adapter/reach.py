@@ -267,19 +267,29 @@ def own_values(walk):
                     continue
             elif isinstance(value, (types.FunctionType, types.BuiltinFunctionType)):
                 owner = getattr(value, "__module__", None)
-                if owner != "__main__" and not (owner != name and _is_replaced(name, attribute, owner)):
+                if owner != "__main__" and not _is_replaced(name, attribute, value, owner):
                     continue
             yield (name, attribute), value
 
 
-def _is_replaced(module, name, owner):
-    """Whether the module defines a function of this name, and one of another of the program's modules stands there."""
-    if not isinstance(owner, str) or not is_own(owner):
+def _is_replaced(module, name, value, owner):
+    """Whether the module defines a function of this name, and another one stands there that has a name of its own."""
+    if owner == module and value.__qualname__ == name or not values.resolves(value, owner, value.__qualname__):
         return False
     code = origin.code_of(module)
     return code is not None and any(
         isinstance(constant, types.CodeType) and constant.co_name == name for constant in code.co_consts
     )
+
+
+def _is_anothers(function, module, cls):
+    """Whether a method was made elsewhere than in the body of its class, by the program."""
+    owner = function.__module__
+    if owner == module:
+        return not function.__qualname__.startswith(cls.__qualname__ + ".") and values.resolves(
+            function, owner, function.__qualname__
+        )
+    return isinstance(owner, str) and is_own(owner)
 
 
 def class_values(module, cls):
@@ -290,9 +300,11 @@ def class_values(module, cls):
         kind = type(value)
         if attribute.startswith("__") or attribute.startswith("_abc_"):
             continue
-        if kind is types.FunctionType:
-            if value.__module__ == module or not (isinstance(value.__module__, str) and is_own(value.__module__)):
+        parts = [value.fget, value.fset, value.fdel] if kind is property else [getattr(value, "__func__", value)]
+        functions = [part for part in parts if type(part) is types.FunctionType]
+        if functions:
+            if not any(_is_anothers(part, module, cls) for part in functions):
                 continue
-        elif isinstance(value, type) or kind in (staticmethod, classmethod, property) or hasattr(kind, "__get__"):
+        elif isinstance(value, type) or kind is property or hasattr(kind, "__get__"):
             continue
         yield (module, "%s.%s" % (cls.__qualname__, attribute)), value

@@ -26,6 +26,11 @@ def attribute(module_name, path):
     return value
 
 
+def memory(whole, readonly):
+    view = memoryview(whole)
+    return view.toreadonly() if readonly else view
+
+
 def cell():
     return types.CellType()
 

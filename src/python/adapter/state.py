@@ -2,10 +2,13 @@
 
 `taken` lists it in the parent, as (what, value); `put` restores one of them in the fresh process.
 """
+import _abc
 import _signal
+import abc
 import os
 import sys
 import types
+import weakref
 
 from _forkguard import own, torch_state
 
@@ -53,6 +56,12 @@ def taken():
         yield "digits of int", sys.get_int_max_str_digits()
     if "faulthandler" in sys.modules and sys.modules["faulthandler"].is_enabled():
         yield "faulthandler", True
+    found = {cls: how for cls, how in _copyreg().items() if own.is_own(how.__module__) or own.is_own(cls.__module__)}
+    if found:
+        yield "ways to pickle", found
+    found = _registered()
+    if found:
+        yield "virtual bases", found
     found = fork_hooks()
     if found:
         yield "fork hooks", found
@@ -92,6 +101,24 @@ def _is_original(path, hook):
     if owner == "warnings":
         original = getattr(sys.modules["warnings"], "_%s_orig" % name, None)
     return hook is original
+
+
+def _copyreg():
+    return {cls: how for cls, how in sys.modules["copyreg"].dispatch_table.items() if hasattr(how, "__module__")}
+
+
+def _registered():
+    """Classes of `__main__` that abstract ones of the standard library were told of; those of `__main__` itself and
+    their own registrations cross with them."""
+    main = vars(sys.modules["__main__"])
+    classes = [cls for cls in list(main.values()) if isinstance(cls, type) and cls.__module__ == "__main__"]
+    found = []
+    for name in ("collections.abc", "numbers", "os", "typing", "importlib.abc", "io") if classes else ():
+        for base in list(vars(sys.modules[name]).values()) if name in sys.modules else ():
+            if type(base) is abc.ABCMeta:
+                registry = _abc._get_dump(base)[0]
+                found += [(base, cls) for cls in classes if weakref.ref(cls) in registry]
+    return found
 
 
 _at_fork = []
@@ -174,6 +201,13 @@ def put(what, value):
         import faulthandler
 
         faulthandler.enable()
+    elif what == "ways to pickle":
+        import copyreg
+
+        copyreg.dispatch_table.update(value)
+    elif what == "virtual bases":
+        for base, cls in value:
+            base.register(cls)
     elif what == "fork hooks":
         for hook in value:
             if hook not in fork_hooks():

@@ -4,6 +4,7 @@
 the same there is refused, never changed in silence.
 """
 import copyreg
+import operator
 import sys
 import types
 
@@ -24,6 +25,8 @@ def reduce(value, session):
     if known is not None:
         return known(value, session)
     if isinstance(value, type):
+        if _is_array_of_c(value):
+            return operator.mul, (value._type_, value._length_)
         return _built_in_type(value) if not value.__flags__ & HEAP_TYPE else NotImplemented
     for matches, how in _BY_SHAPE:
         if matches(value, cls, session):
@@ -131,6 +134,20 @@ def _cached(function, session):
     parameters = getattr(function, "cache_parameters", None)
     parameters = parameters() if parameters else {"maxsize": function.cache_info().maxsize, "typed": False}
     return rebuild.cached, (function.__wrapped__, parameters), dict(function.__dict__), None, None, rebuild.fill_dict
+
+
+def _is_array_of_c(cls):
+    """ctypes makes such classes as they are asked for, and gives the same one to all."""
+    ctypes = sys.modules.get("ctypes")
+    return ctypes is not None and issubclass(cls, ctypes.Array) and not resolves(cls, cls.__module__, cls.__qualname__)
+
+
+def _memory(view, session):
+    """Of the same object there, if it is a view of all of it."""
+    whole = memoryview(view.obj) if view.obj is not None else None
+    if whole is None or not view.c_contiguous or (view.nbytes, view.format) != (whole.nbytes, whole.format):
+        raise Refused("a memoryview of a part of an object, or with a shape of its own")
+    return rebuild.memory, (view.obj, view.readonly)
 
 
 def _sentinel(value, session):
@@ -437,6 +454,7 @@ def _types():
         weakref.WeakSet: _weak_set,
         functools._lru_cache_wrapper: _cached,
         types.CellType: _cell,
+        memoryview: _memory,
         object: _sentinel,
         types.ModuleType: _module,
         _thread.LockType: _thread_lock,
