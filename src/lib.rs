@@ -64,4 +64,5 @@ fn load() {
     exports::process::prepare();
     exports::wait::prepare();
     exports::image::prepare();
+    exports::random::prepare();
 }

@@ -14,10 +14,14 @@ impl Real {
         Self(AtomicUsize::new(0))
     }
 
+    /// Its address, where it was found already.
+    pub fn known(&self) -> Option<usize> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|&address| address != 0)
+    }
+
     /// Its address. The first time, calls the loader.
     pub fn get(&self, name: &CStr) -> Option<usize> {
-        let known = self.0.load(Ordering::Relaxed);
-        if known != 0 {
+        if let Some(known) = self.known() {
             return Some(known);
         }
         let found = lookup::next(name)?;
