@@ -281,7 +281,9 @@ def _semaphore_lock(value, session):
         # Of a spawn context: it keeps its name, by which any process can open it.
         return rebuild.named_lock, (type(value), lock.kind, lock.maxvalue, lock.name)
     if place is None:
-        raise Refused("a %s whose semaphore was made where the guard did not see it" % kind(value))
+        raise Refused(
+            "a %s whose semaphore was made where the guard did not see it, or whose fd the program closed" % kind(value)
+        )
     fd, offset = place
     session.fds.add(fd)
     return rebuild.semaphore_lock, (type(value), fd, offset, lock.kind, lock.maxvalue)
