@@ -996,6 +996,24 @@ mod tests {
     }
 
     #[test]
+    fn a_template_is_kept_where_it_pays_always_or_never() {
+        for (variables, expected) in [
+            (&[][..], Template::WhereItPays),
+            (&[c"FORKGUARD_TEMPLATE=1"], Template::Always),
+            (&[c"FORKGUARD_TEMPLATE= 0 "], Template::Never),
+        ] {
+            let (config, said) = environment(variables);
+            assert_eq!((config.template, said), (expected, Vec::<String>::new()));
+        }
+        let (config, said) = environment(&[c"FORKGUARD_TEMPLATE=yes"]);
+        assert_eq!(config.template, Template::WhereItPays);
+        assert_eq!(
+            said,
+            ["FORKGUARD_TEMPLATE: \"yes\" is not 0 or 1; a template is kept where it pays"]
+        );
+    }
+
+    #[test]
     fn the_first_of_a_repeated_variable_counts() {
         let (config, _) = environment(&[c"FORKGUARD_POLICY=off", c"FORKGUARD_POLICY=warn"]);
         assert_eq!(config.policy.first(), Policy::Off);

@@ -312,7 +312,17 @@ unsafe extern "C" fn fail(_module: Object, _arguments: Object) -> Object {
     server::fail()
 }
 
-/// `template_sleep()`: does not return.
-unsafe extern "C" fn sleep(_module: Object, _arguments: Object) -> Object {
-    server::sleep()
+/// `template_sleep(why)`: does not return.
+unsafe extern "C" fn sleep(_module: Object, arguments: Object) -> Object {
+    let Some(calls) = calls() else {
+        return core::ptr::null_mut();
+    };
+    let mut why = core::ptr::null::<c_char>();
+    // SAFETY: as in `prepare`; `s` gives a C string that the tuple keeps alive.
+    unsafe {
+        if (calls.parse)(arguments, c"s".as_ptr(), &raw mut why) == 0 {
+            return core::ptr::null_mut();
+        }
+        server::sleep(CStr::from_ptr(why))
+    }
 }

@@ -6,7 +6,7 @@
 //! here needs no lock.
 
 use core::cell::UnsafeCell;
-use core::ffi::c_void;
+use core::ffi::{CStr, c_void};
 use core::mem::MaybeUninit;
 use core::time::Duration;
 
@@ -23,6 +23,8 @@ const THREAD: i32 = 1;
 const IDLE: i32 = 3 << 13;
 /// How long threads that were told to end may take.
 const THREADS_END: Duration = Duration::from_secs(1);
+/// Numbers below this are kept free of what the imports open.
+const RESERVED: i32 = 256;
 /// The stack of the one that watches.
 const STACK: usize = 128 * 1024;
 
@@ -32,6 +34,8 @@ struct Server {
     policy: i32,
     io_priority: i32,
     watch: Option<Watch>,
+    /// Numbers that the imports are not to take: the program's files have low ones.
+    reserved: Vec<Fd>,
     /// Files that the imports have opened.
     files: Vec<i32>,
     request: Option<Request>,
@@ -88,11 +92,36 @@ pub fn prepare(program: i32) -> bool {
             policy,
             io_priority,
             watch: Some(watch),
+            reserved: reserve(),
             files: Vec::new(),
             request: None,
         });
     }
     true
+}
+
+/// Takes the low numbers, as long as there are enough others.
+fn reserve() -> Vec<Fd> {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: a place for the answer.
+    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+    let end = RESERVED.min((limit.rlim_cur / 4) as i32);
+    let mut reserved = Vec::new();
+    loop {
+        // SAFETY: numbers; the first is /dev/null here.
+        let fd = unsafe { libc::fcntl(0, libc::F_DUPFD_CLOEXEC, 0) };
+        if fd < 0 {
+            return reserved;
+        }
+        let fd = Fd(fd);
+        if fd.0 >= end {
+            return reserved;
+        }
+        reserved.push(fd);
+    }
 }
 
 /// After the imports: whether a copy of this process would be as good as a new one; else why not.
@@ -121,6 +150,7 @@ pub fn settle() -> Result<(), &'static str> {
         // A thread that was joined is in the kernel's list for a moment longer.
         std::thread::sleep(Duration::from_millis(2));
     }
+    server.reserved.clear();
     let own = [0, 1, 2, LISTENER, server.pidfd];
     server.files = open_files();
     server.files.retain(|fd| !own.contains(fd));
@@ -224,12 +254,12 @@ pub fn fail() -> ! {
     raw::exit_now(1)
 }
 
-/// Of no use: does nothing until the program ends.
-pub fn sleep() -> ! {
+/// Of no use, and why: does nothing until the program ends.
+pub fn sleep(why: &CStr) -> ! {
     let pidfd = server().map_or(-1, |server| server.pidfd);
     close_all_but(&[pidfd]);
     if pidfd >= 0 {
-        sleeper::become_one(pidfd);
+        sleeper::become_one(pidfd, why);
         while wire::poll(&[pidfd], -1) == Err(libc::EINTR) {}
     }
     raw::exit_now(0)

@@ -4,7 +4,7 @@
 //! It must not end before, for that would be a `SIGCHLD` out of nowhere; and it is not to hold
 //! the memory of an interpreter with all its libraries meanwhile.
 
-use core::ffi::c_char;
+use core::ffi::{CStr, c_char};
 
 /// The one file that it has: the program's pidfd.
 const PROGRAM: i32 = 3;
@@ -108,9 +108,9 @@ fn image() -> Vec<u8> {
     image
 }
 
-/// Becomes the sleeper, with `program` as the pidfd it waits for. Comes back where this system
-/// does not execute it.
-pub fn become_one(program: i32) {
+/// Becomes the sleeper, with `program` as the pidfd it waits for; a list of processes shows `why`.
+/// Comes back where this system does not execute it.
+pub fn become_one(program: i32, why: &CStr) {
     let image = image();
     // SAFETY: system calls on numbers, on a name, and on the image; the sleeper's file is closed
     // by executing it, and nobody else runs in this process.
@@ -125,7 +125,11 @@ pub fn become_one(program: i32) {
             return;
         }
         libc::fcntl(PROGRAM, libc::F_SETFD, 0);
-        let arguments = [c"forkguard-sleeper".as_ptr(), core::ptr::null()];
+        let arguments = [
+            c"forkguard-sleeper".as_ptr(),
+            why.as_ptr(),
+            core::ptr::null(),
+        ];
         let environment: [*const c_char; 1] = [core::ptr::null()];
         libc::syscall(
             libc::SYS_execveat,

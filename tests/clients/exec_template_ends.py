@@ -35,6 +35,7 @@ LIBRARIES = {
         import of_the_program
         """,
 }
+REASONS = {"cuda": b"initialises CUDA", "thread": b"starts threads", "own": b"the module of_the_program"}
 
 
 def program(moment):
@@ -73,9 +74,10 @@ def pidfd(pid):
 
 
 def sleeps(pid):
-    """It has become the small program, without an interpreter's memory, files and threads."""
+    """It tells why it is of no use, and has become the small program, without an interpreter's memory, files and threads."""
     with open("/proc/%s/cmdline" % pid, "rb") as line, open("/proc/%s/statm" % pid) as memory:
-        return line.read() == b"forkguard-sleeper\0" and int(memory.read().split()[1]) < 100
+        name, why = (line.read() + b"\0").split(b"\0")[:2]
+        return name == b"forkguard-sleeper" and REASONS[moment] in why and int(memory.read().split()[1]) < 100
 
 
 moment = sys.argv[1]

@@ -4,6 +4,7 @@ import sys
 
 _library_roots = []
 _own = {}
+_folders = {}
 _installed = {}
 
 
@@ -14,8 +15,17 @@ def is_own(name):
         file = getattr(sys.modules.get(name), "__file__", None)
         if not isinstance(file, str) or name.startswith("_forkguard") or name == "__mp_main__":
             return False
-        _own[name] = _is_own_file(os.path.realpath(file), name)
+        _own[name] = _is_own_file(_real(file), name)
     return _own[name]
+
+
+def _real(file):
+    """`os.path.realpath`, with each folder looked at once: a program with torch has a thousand modules."""
+    folder, base = os.path.split(file)
+    if folder not in _folders:
+        _folders[folder] = os.path.realpath(folder)
+    path = os.path.join(_folders[folder], base)
+    return os.path.realpath(path) if os.path.islink(path) else path
 
 
 def _is_own_file(path, name):

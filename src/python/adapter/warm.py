@@ -23,11 +23,11 @@ def serve(orders):
     if not native["template_prepare"](orders["program"]):
         _outlive(orders["program"])
     try:
-        useful = _import(orders) and not native["template_settle"]()
-    except BaseException:
-        useful = False
-    if not useful:
-        native["template_sleep"]()
+        why = _import(orders) or native["template_settle"]()
+    except BaseException as error:
+        why = type(error).__name__
+    if why:
+        native["template_sleep"](why)
     made = 0
     while True:
         body = native["template_next"](made)
@@ -50,7 +50,7 @@ def _outlive(program):
 
 
 def _import(orders):
-    """Whether no module of the program's own was imported on the way: those are for the workers."""
+    """Why a process that has imported it all is of no use, or nothing."""
     import importlib
 
     guard = _Own(set(orders["own"]))
@@ -62,18 +62,18 @@ def _import(orders):
             # The worker that needs it will say so.
             pass
     sys.meta_path.remove(guard)
-    return not guard.asked
+    return "a library imports the module %s, which is the program's" % guard.asked if guard.asked else ""
 
 
 class _Own:
-    """Finds none of the program's own modules, and keeps that a library asked for one."""
+    """Finds none of the program's own modules, which are for the workers, and keeps that a library asked for one."""
 
     def __init__(self, names):
-        self.names, self.asked = names, False
+        self.names, self.asked = names, None
 
     def find_spec(self, name, path=None, target=None):
         if name in self.names:
-            self.asked = True
+            self.asked = name
             raise ModuleNotFoundError(name, name=name)
         return None
 
