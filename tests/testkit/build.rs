@@ -24,6 +24,7 @@ const WITH_SCENARIOS: &[&str] = &[
     "atforks",
     "calls",
     "busy",
+    "waits",
     "in_place",
     "prefork",
     "entry_threads",
