@@ -47,6 +47,10 @@ static HERE: AtomicU32 = AtomicU32::new(0);
 /// The pid that the program's `fork` is to answer, once: a fresh process is running already.
 pub fn started() -> Option<i32> {
     let here = thread::current();
+    if here.rewriting.get() != 0 {
+        // Not yet known to the program, whose signal handler forks meanwhile.
+        return None;
+    }
     if here.started.get() == 0 {
         crate::python::audit::unarmed_fork();
     }

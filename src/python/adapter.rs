@@ -140,7 +140,6 @@ fn decide(in_fork: bool) -> Answer {
     here.rewriting.set(1);
     // SAFETY: both ways here hold the GIL.
     let mut answer = unsafe { ask(calls, in_fork) };
-    here.rewriting.set(0);
     spawn::close_noted();
     if !in_fork && matches!(answer, Answer::Started(_)) {
         // An interrupt that came meanwhile is raised here, where it ends the start: a moment later
@@ -150,6 +149,7 @@ fn decide(in_fork: bool) -> Answer {
             answer = Answer::Raised;
         }
     }
+    here.rewriting.set(0);
     if !matches!(answer, Answer::Started(_)) {
         // Something was raised after a process had been started: nobody else would know of it.
         exec::abandon();

@@ -99,6 +99,11 @@ fn disarm() {
 }
 
 fn forking() -> c_int {
+    if thread::current().rewriting.get() != 0 {
+        // A signal handler of the program's, which runs in the middle of the adapter, forks: what
+        // the adapter has started is for the other fork.
+        return 0;
+    }
     exec::abandon();
     if !matters() {
         return 0;

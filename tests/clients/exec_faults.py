@@ -10,11 +10,13 @@ what happened how often.
     terminated [N] the same by SIGTERM
     orphaned [N]   the parent is killed at a system call of its own; its worker, if there is one, comes to an end
     interrupted [N]  the parent gets SIGINT at a system call of its own
+    handled [N]    the same, and handles it by a fork of its own
 """
 import collections
 import ctypes
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 
@@ -138,6 +140,17 @@ def each(whose, what, numbers):
     return seen
 
 
+handled = []
+
+
+def handle(*_):
+    child = os.fork()
+    if child == 0:
+        os._exit(7)
+    assert os.waitpid(child, 0) == (child, 7 << 8)
+    handled.append(child)
+
+
 def main(way):
     assert ctypes.CDLL("libcuda.so.1").cuInit(0) == 0
     first, _ = start(PARENT, 0, 0)
@@ -149,6 +162,10 @@ def main(way):
         seen = each(PARENT, EXHAUST, steps() or range(1, 2000))
     elif way == "interrupted":
         seen = each(PARENT, INTERRUPT, steps() or range(1, 2000))
+    elif way == "handled":
+        signal.signal(signal.SIGINT, handle)
+        seen = each(PARENT, INTERRUPT, steps() or range(1, 2000))
+        print("handled", len(handled))
     elif way in ("killed", "terminated"):
         seen = each(CHILD, KILL if way == "killed" else TERMINATE, steps() or [*range(1, 150, 3), *range(150, 5000, 41)])
     elif way == "one":
