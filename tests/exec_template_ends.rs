@@ -50,6 +50,11 @@ fn an_import_leaves_a_thread() {
 }
 
 #[test]
+fn an_import_leaves_a_process() {
+    assert_eq!(way(&ends("process")), "exec");
+}
+
+#[test]
 fn a_library_imports_a_module_of_the_program() {
     assert_eq!(way(&ends("own")), "exec");
 }

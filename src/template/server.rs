@@ -12,7 +12,7 @@ use core::time::Duration;
 
 use super::start::LISTENER;
 use super::wire::{self, Fd, Request};
-use super::{clone, sleeper};
+use super::{clone, sleeper, wait};
 use crate::lineage;
 use crate::report::sink;
 use crate::sys::raw;
@@ -149,6 +149,9 @@ pub fn settle() -> Result<(), &'static str> {
         }
         // A thread that was joined is in the kernel's list for a moment longer.
         std::thread::sleep(Duration::from_millis(2));
+    }
+    if wait::has_children() {
+        return Err("importing what the program imported starts processes");
     }
     server.reserved.clear();
     let own = [0, 1, 2, LISTENER, server.pidfd];

@@ -149,6 +149,11 @@ pub fn can_tell() -> bool {
     named == Some(raw::getpid()) && threads.children(raw::gettid(), |_| {}).is_some()
 }
 
+/// Whether this process has children at all, ended or not.
+pub fn has_children() -> bool {
+    other_children(0, 0) != Some(false)
+}
+
 /// Whether there are children beside the template; `None` where that cannot be found out.
 fn other_children(template: i32, options: i32) -> Option<bool> {
     // A child may pass from a thread that ends to one already looked at.

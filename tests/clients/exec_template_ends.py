@@ -1,11 +1,11 @@
 """Proves that a warm template ends with its program, whatever ends that, and not before. `... MOMENT`
 
-It runs a program that initialises CUDA, waits for the moment named, tells the pids of all its children and sleeps; kills
-that program by SIGKILL, and prints `MOMENT ok` when each of those children has ended as well.
+It runs a program that initialises CUDA, waits for the moment named, tells the pids of all its children and sleeps;
+kills that program by SIGKILL, and prints `MOMENT ok` when each of those children has ended as well.
 
 `starting`: as soon as there is a child; `importing`: while the template is in the middle of an import that does not
-come to its end; `waiting`: after a worker; `cuda`, `thread`, `own`: when the template is of no use, because a library
-initialises CUDA, leaves a thread, or imports a module of the program's.
+come to its end; `waiting`: after a worker; `cuda`, `thread`, `process`, `own`: when the template is of no use, because
+a library initialises CUDA, leaves a thread or a process, or imports a module of the program's.
 """
 import ctypes
 import os
@@ -31,11 +31,21 @@ LIBRARIES = {
         import threading, time
         threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
         """,
+    "process": """
+        import subprocess, sys
+        if "--multiprocessing-fork" in sys.argv:
+            reads = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+        """,
     "own": """
         import of_the_program
         """,
 }
-REASONS = {"cuda": b"initialises CUDA", "thread": b"starts threads", "own": b"the module of_the_program"}
+REASONS = {
+    "cuda": b"initialises CUDA",
+    "thread": b"starts threads",
+    "process": b"starts processes",
+    "own": b"the module of_the_program",
+}
 
 
 def program(moment):
@@ -74,7 +84,7 @@ def pidfd(pid):
 
 
 def sleeps(pid):
-    """It tells why it is of no use, and has become the small program, without an interpreter's memory, files and threads."""
+    """It tells why it is of no use, and has become the small program, without an interpreter's memory and threads."""
     with open("/proc/%s/cmdline" % pid, "rb") as line, open("/proc/%s/statm" % pid) as memory:
         name, why = (line.read() + b"\0").split(b"\0")[:2]
         return name == b"forkguard-sleeper" and REASONS[moment] in why and int(memory.read().split()[1]) < 100
