@@ -2,7 +2,7 @@
 //! signals of a program that has just begun, the guard still there, and CUDA of its own. Fails when any of these is
 //! another, when the parent is told another pid or exit code, or when the guard says a word.
 
-use forkguard_testkit::{Outcome, Program, client};
+use forkguard_testkit::{Outcome, Program, client, with_own_mounts};
 
 /// What the command says of itself, and its exit code.
 const TELLS: &str = "sh -c 'echo me $$ of $FORKGUARD_PARENT_PID by $FORKGUARD_FUNCTION, restarted \
@@ -186,15 +186,7 @@ fn the_drivers_descriptors_stay_behind() {
         "mount -t tmpfs none /dev && : >/dev/nvidia0 && : >/dev/ours && exec 7</dev/nvidia0 8</dev/ours && exec {} once",
         client("in_place").display()
     );
-    // SAFETY: geteuid takes nothing and cannot fail.
-    let mut arguments = if unsafe { libc::geteuid() } == 0 {
-        vec![]
-    } else {
-        vec!["--map-root-user"]
-    };
-    arguments.extend(["--mount", "sh", "-c", &script]);
-    let outcome = Program::at("unshare")
-        .args(arguments)
+    let outcome = with_own_mounts(&script)
         .policy("exec,abort")
         .env(
             "FORKGUARD_EXEC",

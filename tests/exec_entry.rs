@@ -3,7 +3,7 @@
 //! any other (pid, parent, exit code, descriptors), has not its data, or when `main` is run on.
 
 use forkguard_testkit::tempfile::{TempDir, tempdir};
-use forkguard_testkit::{Outcome, Program, client};
+use forkguard_testkit::{Outcome, Program, client, with_own_mounts};
 
 /// The server, with a socket in a folder of its own.
 fn server(workers: usize, how: &str) -> (Program, TempDir) {
@@ -122,17 +122,7 @@ fn the_drivers_descriptors_stay_behind() {
         "mount -t tmpfs none /dev && : >/dev/nvidia0 && : >/dev/ours && exec 7</dev/nvidia0 8</dev/ours && exec {} driver",
         client("entries").display()
     );
-    // SAFETY: geteuid takes nothing and cannot fail.
-    let mut arguments = if unsafe { libc::geteuid() } == 0 {
-        vec![]
-    } else {
-        vec!["--map-root-user"]
-    };
-    arguments.extend(["--mount", "sh", "-c", &script]);
-    let outcome = Program::at("unshare")
-        .args(arguments)
-        .policy("exec,abort")
-        .run();
+    let outcome = with_own_mounts(&script).policy("exec,abort").run();
     outcome.assert_silent();
     outcome.assert_stdout(&["has no 7", "has 8", "worker exited 0"]);
 }

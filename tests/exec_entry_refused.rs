@@ -3,7 +3,7 @@
 //! processes are started without end.
 
 use forkguard_testkit::tempfile::tempdir;
-use forkguard_testkit::{Outcome, Program, client};
+use forkguard_testkit::{Outcome, Program, client, with_own_mounts};
 
 fn entries(what: &str) -> Outcome {
     Program::client("entries")
@@ -127,15 +127,7 @@ fn without_proc() {
         "mount -t tmpfs none /proc && exec {} throws",
         client("entries").display()
     );
-    // SAFETY: geteuid takes nothing and cannot fail.
-    let mut arguments = if unsafe { libc::geteuid() } == 0 {
-        vec![]
-    } else {
-        vec!["--map-root-user"]
-    };
-    arguments.extend(["--mount", "sh", "-c", &script]);
-    let outcome = Program::at("unshare")
-        .args(arguments)
+    let outcome = with_own_mounts(&script)
         .policy("exec,warn")
         .with_events()
         .run();

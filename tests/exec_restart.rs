@@ -2,7 +2,7 @@
 //! when the command line is another, when it is not known what it is, or when it never ends.
 
 use forkguard_testkit::tempfile::tempdir;
-use forkguard_testkit::{Program, client, python};
+use forkguard_testkit::{Program, client, python, with_own_mounts};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -148,15 +148,7 @@ fn without_proc() {
         "mount -t tmpfs none /proc && exec {} fork use",
         client("forks").display()
     );
-    // SAFETY: geteuid takes nothing and cannot fail.
-    let mut arguments = if unsafe { libc::geteuid() } == 0 {
-        vec![]
-    } else {
-        vec!["--map-root-user"]
-    };
-    arguments.extend(["--mount", "sh", "-c", &script]);
-    let outcome = Program::at("unshare")
-        .args(arguments)
+    let outcome = with_own_mounts(&script)
         .policy("exec,warn")
         .env("FORKGUARD_EXEC", "restart")
         .run();

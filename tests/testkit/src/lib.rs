@@ -7,7 +7,7 @@ mod program;
 
 pub use forked::same_as_forked;
 pub use outcome::Outcome;
-pub use program::{Program, embedded_python, python, python_with_packages};
+pub use program::{Program, embedded_python, python, python_with_packages, with_own_mounts};
 pub use tempfile;
 
 use std::env;

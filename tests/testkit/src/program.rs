@@ -235,6 +235,16 @@ pub fn python_with_packages(script: &str) -> Program {
     Program::at(path).arg("-B").arg(crate::script(script))
 }
 
+/// A shell's script in a mount namespace of its own, in which it may mount what it likes over what it likes.
+pub fn with_own_mounts(script: &str) -> Program {
+    // SAFETY: geteuid takes nothing and cannot fail.
+    let is_root = unsafe { libc::geteuid() } == 0;
+    let rights: &[&str] = if is_root { &[] } else { &["--map-root-user"] };
+    Program::at("unshare")
+        .args(rights)
+        .args(["--mount", "sh", "-c", script])
+}
+
 /// The program that takes a shared libpython in, when it is to call `cuInit`, and the script that Python runs there.
 /// The library is that of `FORKGUARD_TEST_PYTHON`, else of `python3`. Panics where that has none.
 pub fn embedded_python(when: &str, script: &str) -> Program {
