@@ -15,5 +15,6 @@ macro_rules! pieces {
 
 pieces!(
     module_globals thread_locks open_file context_variable logging_configuration patched_library patched_classes main_classes replaced_function signal_handler
+    other_handler
     process_settings interpreter_settings identity threads main_dunders not_used_not_missed
 );

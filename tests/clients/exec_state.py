@@ -158,6 +158,22 @@ def signal_handler():
     return ask(look)
 
 
+def other_handler():
+    """One handler cannot cross, the others do."""
+    seen = []
+    waiting = (number for number in range(3))
+    signal.signal(signal.SIGUSR1, lambda number, frame: seen.append(number))
+    signal.signal(signal.SIGUSR2, lambda number, frame: next(waiting))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def look():
+        os.kill(os.getpid(), signal.SIGUSR1)
+        os.kill(os.getpid(), signal.SIGHUP)
+        return seen
+
+    return ask(look)
+
+
 def process_settings():
     os.environ["SET_LATER"] = "1"
     os.umask(0o77)

@@ -22,7 +22,12 @@ def taken():
     import gc
 
     yield "garbage collection", (gc.isenabled(), gc.get_threshold())
-    yield "signal handlers", _handlers()
+    handlers = _handlers()
+    yield "signal handlers", {number: handler for number, handler in handlers.items() if not callable(handler)}
+    for number, handler in handlers.items():
+        if callable(handler):
+            # Each by itself: one that cannot cross costs the others nothing.
+            yield "handlers of signal %d" % number, (number, handler)
     for path, hook in _hooks():
         # Other objects are a shell's or a kernel's, which a worker is not.
         if isinstance(hook, types.FunctionType) and not _is_original(path, hook):
@@ -179,6 +184,10 @@ def put(what, value):
         for number, handler in value.items():
             if _signal.getsignal(number) != handler:
                 _signal.signal(number, handler)
+    elif what.startswith("handlers of signal "):
+        number, handler = value
+        if _signal.getsignal(number) is not handler:
+            _signal.signal(number, handler)
     elif what == "warnings filters":
         import warnings
 
