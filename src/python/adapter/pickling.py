@@ -66,6 +66,8 @@ class Session:
         for (_, known, function), value in sorted(_after_forkers(package), key=lambda entry: entry[0][0]):
             self.registered.setdefault(known, []).append((value, function))
         self.suspicious = []
+        # Classes whose objects need no care.
+        self.ordinary = set()
         # Tensors given away by CUDA IPC: id to (tensor, what its reduction is).
         self.given = {}
         self.begin(True, True)
@@ -143,7 +145,7 @@ def _make(base):
                 self.by_name(value)
             if answer is NotImplemented and type(value) in self.dispatch_table:
                 return NotImplemented
-            if answer is NotImplemented and by_cloud is not None:
+            if answer is NotImplemented and by_cloud is not None and type(value) not in self.session.ordinary:
                 return by_cloud(self, value)
             return answer
 

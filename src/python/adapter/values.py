@@ -28,9 +28,14 @@ def reduce(value, session):
         if _is_array_of_c(value):
             return operator.mul, (value._type_, value._length_)
         return _built_in_type(value) if not value.__flags__ & HEAP_TYPE else NotImplemented
+    if cls in session.ordinary:
+        return NotImplemented
     for matches, how in _BY_SHAPE:
         if matches(value, cls, session):
             return how(value, session)
+    if not hasattr(cls, "__setstate__"):
+        # All but a semaphore's owner are told by their class.
+        session.ordinary.add(cls)
     return NotImplemented
 
 
