@@ -49,6 +49,21 @@ fn an_import_leaves_a_thread() {
     assert_eq!(way(&ends("thread")), "exec");
 }
 
+/// Said once, where the user wants to hear of such things.
+#[test]
+fn why_is_told() {
+    let outcome = python_with_packages("exec_template_ends.py")
+        .arg("thread")
+        .policy("exec,abort")
+        .env("FORKGUARD_TEMPLATE", "1")
+        .env("FORKGUARD_VERBOSE", "1")
+        .run();
+    outcome.assert_says(
+        "forkguard: workers are executed and not copied from a warm template: importing what the \
+         program imported starts threads\n",
+    );
+}
+
 #[test]
 fn an_import_leaves_a_process() {
     assert_eq!(way(&ends("process")), "exec");

@@ -260,9 +260,11 @@ pub fn fail() -> ! {
 /// Of no use, and why: does nothing until the program ends.
 pub fn sleep(why: &CStr) -> ! {
     let pidfd = server().map_or(-1, |server| server.pidfd);
-    close_all_but(&[pidfd]);
+    // Executing closes the listener, and not before: whoever finds it closed can read why.
+    close_all_but(&[pidfd, LISTENER]);
     if pidfd >= 0 {
         sleeper::become_one(pidfd, why);
+        close_all_but(&[pidfd]);
         while wire::poll(&[pidfd], -1) == Err(libc::EINTR) {}
     }
     raw::exit_now(0)

@@ -3,9 +3,13 @@
 
 use core::ffi::{CStr, c_char};
 use core::mem::MaybeUninit;
+use core::time::Duration;
 
 use super::inherit::Inherited;
 use super::{adopt, is_gone, wire};
+use crate::config;
+use crate::report::emit;
+use crate::report::sink::Target;
 use crate::sys::raw;
 
 /// The files that the template finds, beside `/dev/null` three times.
@@ -130,10 +134,37 @@ pub fn ask(started: &Started, body: &[u8], files: &[i32], patience: i32) -> wire
         return wire::Asked::Refused;
     }
     let asked = wire::ask(&started.name, started.pid, body, files, patience);
-    if matches!(asked, wire::Asked::Gone | wire::Asked::Refused) {
-        is_gone(started.pid);
+    if matches!(asked, wire::Asked::Gone | wire::Asked::Refused)
+        && !is_gone(started.pid)
+        && asked == wire::Asked::Gone
+    {
+        say_why(started.pid);
     }
     asked
+}
+
+/// Says why a template is of no use, as it tells itself in the list of processes.
+fn say_why(pid: i32) {
+    let config = config::get();
+    if config.verbose == 0 || config.report() == Some(Target::Stderr) {
+        return;
+    }
+    let mut room = [0; 512];
+    let Ok(path) = std::ffi::CString::new(format!("/proc/{pid}/cmdline")) else {
+        return;
+    };
+    // It is executing that program right now; a moment later its arguments are there.
+    for _ in 0..20 {
+        let line = raw::read_file(&path, &mut room).unwrap_or_default();
+        let mut words = line.split(|&byte| byte == 0);
+        if let (Some(b"forkguard-sleeper"), Some(why)) = (words.next(), words.next()) {
+            return emit::notice(format_args!(
+                "workers are executed and not copied from a warm template: {}",
+                String::from_utf8_lossy(why)
+            ));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// Waits for a worker that failed before it was one. The program has not heard of it.
