@@ -24,7 +24,12 @@ fn each_call_fails_once(start: Start) {
 fn from_each_call_on_all_fail(start: Start) {
     let Counts(counts) = faults::run("exhausted", start);
     assert!(counts["BlockingIOError"] >= CALLS, "{counts:?}");
-    assert_eq!(counts.len(), 1, "{counts:?}");
+    // Python 3.12 opens a file of its own when all is done.
+    let others = counts.keys().filter(|result| *result != "BlockingIOError");
+    assert!(
+        others.into_iter().all(|result| result == "a fresh process"),
+        "{counts:?}"
+    );
 }
 
 #[test]
