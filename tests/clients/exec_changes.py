@@ -187,7 +187,7 @@ def kinds_of_classes():
 
 
 def arguments_of_the_interpreter():
-    return ask(lambda: (sys.flags.utf8_mode, sys.flags.dev_mode, sys.warnoptions, sys._xoptions, sys.dont_write_bytecode))
+    return ask(lambda: (sys.flags.utf8_mode, sys.flags.dev_mode, sys.warnoptions, sys.dont_write_bytecode))
 
 
 def replaced_functions():

@@ -1,4 +1,4 @@
-"""Proves that a library which nobody changed crosses as importing it makes it, wherever it lies. `exec_library.py WHERE`
+"""Proves that a library which nobody changed is as importing it makes it, wherever it lies. `exec_library.py WHERE`
 
 cloudpickle is copied to a folder of its own on `sys.path`, with the records of its installation (`installed`) or
 without (`vendored`, for all the guard knows a module of the program's). Its classes hold what can be pickled and not

@@ -1,4 +1,4 @@
-"""A program without a main guard, for exec_ways.py, which also types it in: a blank line after each block, none in it."""
+"""A program without a main guard, for exec_ways.py, which also types it in: blank lines after blocks, none in them."""
 import ctypes, multiprocessing, os, sys
 
 driver = ctypes.CDLL("libcuda.so.1")

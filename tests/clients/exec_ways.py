@@ -17,7 +17,11 @@ with open(path) as file:
 
 def run(*arguments, **how):
     ended = subprocess.run(
-        [sys.executable, "-B", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, **how
+        [sys.executable, "-B", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        **how,
     )
     return ended.stdout, ended.stderr
 

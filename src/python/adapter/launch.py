@@ -6,7 +6,8 @@ import signal
 import sys
 
 import _forkguard
-from _forkguard import buffers, functions, origin, own, patches, payload, pickling, reach, rebuild, start, state, status, template, tensors
+from _forkguard import buffers, functions, origin, own, patches, payload, pickling, reach, rebuild, start, state
+from _forkguard import status, template, tensors
 from _forkguard.errors import Refused, Unused, kind, reason
 
 # In `__main__`, but the interpreter's.

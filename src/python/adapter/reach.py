@@ -2,8 +2,9 @@
 
 The walk follows functions and classes of the program's own (`__main__` and the modules beside it), what they close
 over, their globals, and what the process object holds. It sees more than will be used, never less, but for names that
-are made at run time; code that asks for `globals()` or `eval` reaches every global of its module. Data in a class counts
-as used where code that was walked names it: a library may ask for it by itself, and what was not carried says so then.
+are made at run time; code that asks for `globals()` or `eval` reaches every global of its module. Data in a class
+counts as used where code that was walked names it: a library may ask for it by itself, and what was not carried says
+so then.
 """
 import builtins
 import collections

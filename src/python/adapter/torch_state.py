@@ -1,4 +1,4 @@
-"""torch's settings, which a fork copies: taken in the parent by name, and put in the fresh process when it imports torch.
+"""torch's settings, which a fork copies: taken in the parent by name, put in the fresh process when it imports torch.
 
 Neither side initialises CUDA for it: what concerns the GPU is put when the program first uses it.
 """
@@ -46,7 +46,10 @@ def _simple(torch):
         ("threads", lambda: torch.get_num_threads(), lambda value: torch.set_num_threads(value)),
         (
             "deterministic",
-            lambda: (torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()),
+            lambda: (
+                torch.are_deterministic_algorithms_enabled(),
+                torch.is_deterministic_algorithms_warn_only_enabled(),
+            ),
             lambda value: torch.use_deterministic_algorithms(value[0], warn_only=value[1]),
         ),
         (
