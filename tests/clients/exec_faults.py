@@ -169,7 +169,8 @@ def main(way):
         seen = each(PARENT, INTERRUPT, steps() or range(1, 2000))
         print("handled", len(handled))
     elif way in ("killed", "terminated"):
-        seen = each(CHILD, KILL if way == "killed" else TERMINATE, steps() or [*range(1, 150, 3), *range(150, 5000, 41)])
+        numbers = steps() or [*range(1, 150, 3), *range(150, 5000, 41)]
+        seen = each(CHILD, KILL if way == "killed" else TERMINATE, numbers)
     elif way == "one":
         start(PARENT, int(sys.argv[2]), KILL)
         return
