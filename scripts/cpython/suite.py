@@ -78,9 +78,16 @@ def module_name(name):
     return rebuilt
 
 
+# Each shuts an executor down while a task fails to be pickled.
+DEADLOCKS = (
+    "ProcessPoolShutdownTest.test_processes_terminate",
+    "ExecutorDeadlockTest.test_shutdown_deadlock_pickle",
+)
+
+
 def hangs_by_itself(test):
     """Why a test is left out: this Python hangs in it at random, with or without the guard."""
-    if test.id().endswith("ProcessPoolShutdownTest.test_processes_terminate"):
+    if test.id().endswith(DEADLOCKS):
         from concurrent.futures.process import _SafeQueue
 
         # The executor's threads wait for each other, python/cpython#125451; mended where the queue needs no lock.
