@@ -146,7 +146,10 @@ def _load(header, body, buffers):
     reader = Reader(body, buffers, [section[2:] for section in header["sections"]])
     main = sys.modules["__main__"]
     overlays = Overlays()
-    settings, hooks, process, left = [], [], None, []
+    if header["files"]:
+        rebuild.files.update(header["files"])
+        sys.meta_path.append(rebuild.ByFile)
+    settings, remembered, hooks, process, left = [], [], [], None, []
     for (module, path), text in header["lost"].items():
         overlays.add(module, path, rebuild.NotCarried(text))
     for what, key, *_ in header["sections"]:
@@ -165,6 +168,8 @@ def _load(header, body, buffers):
             overlays.add(key[0], key[1], value)
         elif what == "function":
             overlays.keep(key[0], key[1], value)
+        elif what == "cache":
+            remembered.append((key, value))
         elif what == "library":
             overlays.fill(key[0], key[1], value)
         elif what == "class":
@@ -184,6 +189,8 @@ def _load(header, body, buffers):
             state.put(what, value)
         else:
             overlays.when_imported(later, lambda module, what=what, value=value: state.put(what, value))
+    for key, entries in remembered:
+        overlays.remember(key[0], key[1], entries)
     overlays.apply()
     state.put("fork hooks", hooks)
     if header["spec"] and header["by_value"]:

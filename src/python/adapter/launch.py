@@ -6,7 +6,7 @@ import signal
 import sys
 
 import _forkguard
-from _forkguard import buffers, functions, origin, own, patches, payload, pickling, reach, rebuild, start, state
+from _forkguard import buffers, caches, functions, origin, own, patches, payload, pickling, reach, rebuild, start, state
 from _forkguard import status, template, tensors
 from _forkguard.errors import Refused, Unused, kind, reason
 
@@ -76,6 +76,7 @@ def _start(session, walk, process, executable, shape, child_r, child_w, not_pass
         "sigint_blocked": signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []),
         "codes": _codes_of_child(),
         "parent": os.getpid(),
+        "files": _files(),
         "spec": getattr(getattr(session.main, "__spec__", None), "name", None),
     }
     page = status.Page()
@@ -202,6 +203,8 @@ def _items(session, walk, process):
         yield "module", key, value
     for key, value in functions.kept():
         yield "function", key, value
+    for key, value in caches.kept():
+        yield "cache", key, value
     for key, value in {**dict(patches.of_libraries()), **walk.library}.items():
         yield "library", key, value
     for what, value in state.taken():
@@ -212,6 +215,16 @@ def _items(session, walk, process):
             for key, value in reach.class_values("__main__", cls):
                 yield "class", ("__main__", key[1]), (cls, key[1].rpartition(".")[2], value)
     yield "process", None, process
+
+
+def _files():
+    """Where the program's modules came from, for those that it loaded by a path."""
+    found = {}
+    for name, module in list(sys.modules.items()):
+        if name != "__main__" and own.is_own(name):
+            inside = getattr(module, "__path__", None)
+            found[name] = module.__file__, list(inside) if inside is not None else None
+    return found
 
 
 def _comes_by_import(name, value):
@@ -251,7 +264,7 @@ def _pickled(session, walk, process):
     finally:
         session.contexts.set_spawning_popen(previous)
     held = {key: value for _, key, value in items}
-    for key in [key for key in lost if key[0] != "__main__"]:
+    for key in [key for key in lost if key[0] != "__main__" or key[1].endswith("()")]:
         if key[0] == "this process":
             session.suspect("the %s of the parent were not carried: %s" % (key[1], lost.pop(key)))
         elif _left_to_import(key, held[key]):
@@ -263,7 +276,7 @@ def _left_to_import(key, value):
     """Whether what could not cross is, as far as can be seen, what importing its module makes."""
     if own.is_own(key[0]):
         if key[1].endswith("()"):
-            # Of what a function keeps, most is as it was made.
+            # Of what a function keeps, most is as it was made; of what it remembers, most can be made again.
             return True
         return origin.made_by_import(*key)
     return origin.may_be_made_by_import(*key) and not patches.is_of_the_program(value)
@@ -274,7 +287,7 @@ def _attempt(session, walk, items, lost):
     for what, key, value in items:
         if key in lost:
             continue
-        used = key is None or walk.uses(key)
+        used = key is None or walk.uses((key[0], key[1][: -len("()")] if key[1].endswith("()") else key[1]))
         session.begin(used, used or not walk.complete)
         try:
             pickler.dump(value)

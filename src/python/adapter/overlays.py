@@ -20,6 +20,13 @@ class Overlays:
         """What a function of that name keeps."""
         self.when_imported(module, lambda found: _keep(found, path, held))
 
+    def remember(self, module, path, entries):
+        """What a cached function of that name has answered."""
+        if module == "__main__":
+            _remember(sys.modules["__main__"], path, entries)
+        else:
+            self.when_imported(module, lambda found: _remember(found, path, entries))
+
     def fill(self, module, path, value):
         """A library's variable: a container stays the one that the library has elsewhere too."""
         self.when_imported(module, lambda found: _fill(found, path, value))
@@ -72,11 +79,7 @@ class _Loader:
 
 def _keep(module, path, held):
     cells, positional, named, attributes = held
-    *owners, name = path[: -len("()")].split(".")
-    for owner in owners:
-        module = getattr(module, owner)
-    function = vars(module)[name]
-    function = getattr(function, "__func__", function)
+    function = _function(module, path)
     for number, contents in cells.items():
         function.__closure__[number].cell_contents = contents
     if positional is not None:
@@ -84,6 +87,46 @@ def _keep(module, path, held):
     if named is not None:
         function.__kwdefaults__ = named
     vars(function).update(attributes)
+
+
+def _function(module, path):
+    *owners, name = path[: -len("()")].split(".")
+    for owner in owners:
+        module = getattr(module, owner)
+    function = vars(module)[name]
+    return getattr(function, "__func__", function)
+
+
+def _remember(module, path, entries):
+    """By the cache itself, which calls the function for what it does not know: for that moment, one that answers."""
+    try:
+        cached = _function(module, path)
+        function = cached.__wrapped__
+        code = function.__code__
+        answers = []
+        function.__code__ = _answering(code.co_freevars, answers)
+    except (AttributeError, KeyError):
+        # Not the function that the parent has: it begins anew.
+        return
+    try:
+        for positional, named, result in entries:
+            answers[:] = [result]
+            cached(*positional, **named)
+    except Exception:
+        # An argument that cannot be hashed here.
+        cached.cache_clear()
+    finally:
+        function.__code__ = code
+
+
+def _answering(closed_over, answers):
+    """Code that can stand in a function with this closure, and answers what the list holds."""
+    names = ", ".join(closed_over)
+    source = "def outer(%s):\n def inner(*p, **n):\n  return 'answers'.pop()\n  (%s)\n return inner"
+    space = {}
+    exec(source % (names, names or "()"), space)
+    code = space["outer"](*closed_over).__code__
+    return code.replace(co_consts=tuple(answers if part == "answers" else part for part in code.co_consts))
 
 
 def _fill(module, path, value):

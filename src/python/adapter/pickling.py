@@ -11,7 +11,7 @@ import io
 import pickle
 import sys
 
-from _forkguard import values
+from _forkguard import classes, values
 from _forkguard.errors import Refused, Unused, kind
 
 # The package itself, and those that carry a copy.
@@ -119,11 +119,11 @@ _classes = {}
 def _class_for(cloud):
     name = cloud.__name__ if cloud else None
     if name not in _classes:
-        _classes[name] = _make(cloud.CloudPickler if cloud else pickle.Pickler)
+        _classes[name] = _make(cloud.CloudPickler if cloud else pickle.Pickler, cloud)
     return _classes[name]
 
 
-def _make(base):
+def _make(base, cloud):
     by_cloud = getattr(base, "reducer_override", None)
 
     class Pickler(base):
@@ -146,7 +146,9 @@ def _make(base):
             if answer is NotImplemented and type(value) in self.dispatch_table:
                 return NotImplemented
             if answer is NotImplemented and by_cloud is not None and type(value) not in self.session.ordinary:
-                return by_cloud(self, value)
+                if not isinstance(value, type):
+                    return by_cloud(self, value)
+                return classes.completed(value, classes.by_value(value, cloud) or by_cloud(self, value))
             return answer
 
         def by_name(self, cls):

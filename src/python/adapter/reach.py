@@ -297,9 +297,14 @@ def class_values(module, cls):
     enum = sys.modules.get("enum")
     if enum is not None and issubclass(cls, enum.Enum):
         return
+    ctypes = sys.modules.get("_ctypes")
+    fields = ctypes is not None and issubclass(cls, (ctypes.Structure, ctypes.Union))
     for attribute, value in list(vars(cls).items()):
         kind = type(value)
         if attribute.startswith("__") or attribute.startswith("_abc_"):
+            continue
+        if fields and attribute in ("_fields_", "_anonymous_", "_pack_"):
+            # To be set once, as the class is made.
             continue
         parts = [value.fget, value.fset, value.fdel] if kind is property else [getattr(value, "__func__", value)]
         functions = [part for part in parts if type(part) is types.FunctionType]

@@ -5,6 +5,23 @@ import sys
 import types
 
 
+# The program's modules that were loaded from a file, whether or not an import would find them.
+files = {}
+
+
+class ByFile:
+    """Asked last: finds modules that the program loaded by their paths."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name not in files:
+            return None
+        import importlib.util
+
+        file, inside = files[name]
+        return importlib.util.spec_from_file_location(name, file, submodule_search_locations=inside)
+
+
 def module(name):
     return sys.modules["__main__"] if name == "__main__" else importlib.import_module(name)
 
@@ -145,6 +162,33 @@ def local(values):
     made = threading.local()
     made.__dict__.update(values)
     return made
+
+
+def fill_enumeration(made, state):
+    fill, own, held = state
+    fill(made, own)
+    for name, attributes in held.items():
+        vars(made._member_map_[name]).update(attributes)
+
+
+def class_of(module, name):
+    return type(attribute(module, name))
+
+
+def pointer_type(target):
+    import ctypes
+
+    return ctypes.POINTER(target)
+
+
+def function_type(result, arguments, flags):
+    import _ctypes
+    import ctypes
+
+    if flags & _ctypes.FUNCFLAG_PYTHONAPI:
+        return ctypes.PYFUNCTYPE(result, *arguments)
+    errno = bool(flags & _ctypes.FUNCFLAG_USE_ERRNO)
+    return ctypes.CFUNCTYPE(result, *arguments, use_errno=errno)
 
 
 def context_variable(name, *value):

@@ -10,6 +10,7 @@ import types
 
 from _forkguard import mapped, native, rebuild, tensors
 from _forkguard.errors import Refused, kind
+from _forkguard.own import is_own
 
 # `Py_TPFLAGS_HEAPTYPE`: made at run time.
 HEAP_TYPE = 1 << 9
@@ -27,14 +28,21 @@ def reduce(value, session):
     if isinstance(value, type):
         if _is_array_of_c(value):
             return operator.mul, (value._type_, value._length_)
+        named = resolves(value, value.__module__, value.__qualname__)
+        if "_ctypes" in (cls.__module__, value.__module__) and not named:
+            from _forkguard import classes
+
+            answer = classes.of_ctypes(value)
+            if answer is not NotImplemented:
+                return answer
         return _built_in_type(value) if not value.__flags__ & HEAP_TYPE else NotImplemented
     if cls in session.ordinary:
         return NotImplemented
     for matches, how in _BY_SHAPE:
         if matches(value, cls, session):
             return how(value, session)
-    if not hasattr(cls, "__setstate__"):
-        # All but a semaphore's owner are told by their class.
+    if not hasattr(cls, "__setstate__") and not _constants(cls):
+        # All but a semaphore's owner and a library's constants are told by their class.
         session.ordinary.add(cls)
     return NotImplemented
 
@@ -67,7 +75,7 @@ def resolves(value, module_name, qualname):
 def _function(function, session):
     owner = function.__module__
     named = isinstance(owner, str) and resolves(function, owner, function.__qualname__)
-    if named and (owner != "__main__" or not session.by_value):
+    if named and (owner != "__main__" or not session.by_value) and not is_made(sys.modules[owner]):
         return NotImplemented
     home = function.__globals__.get("__name__")
     home = "__main__" if function.__globals__ is session.main.__dict__ else home
@@ -121,23 +129,31 @@ def _cell(cell, session):
     return rebuild.cell, (), contents, None, None, rebuild.fill_cell
 
 
+def is_made(module):
+    """Whether the program has put it among the modules: no import would find it."""
+    if type(module) is not types.ModuleType or module.__name__.partition(".")[0] in ("__main__", "_forkguard"):
+        return False
+    return getattr(module, "__spec__", None) is None and not hasattr(module, "__file__")
+
+
 def _module(module, session):
     name = module.__name__
     if sys.modules.get(name) is not module:
         return NotImplemented
-    if name != "__main__" and getattr(module, "__spec__", None) is None and not hasattr(module, "__file__"):
-        # Put there by the program: no import would find it.
+    if is_made(module):
         state = {key: value for key, value in vars(module).items() if key not in ("__builtins__", "__loader__")}
         return rebuild.made_module, (name,), state, None, None, rebuild.fill_dict
     return rebuild.module, (name,)
 
 
 def _cached(function, session):
-    """What it remembers is only a saving."""
+    """What it remembers goes by itself (`caches`), so that a result that cannot cross is no matter for the function."""
     if not session.by_value or function.__module__ != "__main__":
         return NotImplemented
     parameters = getattr(function, "cache_parameters", None)
     parameters = parameters() if parameters else {"maxsize": function.cache_info().maxsize, "typed": False}
+    if function.cache_info().currsize and not resolves(function, function.__module__, function.__qualname__):
+        session.suspect("the cache of %s is empty in the worker" % function.__qualname__)
     return rebuild.cached, (function.__wrapped__, parameters), dict(function.__dict__), None, None, rebuild.fill_dict
 
 
@@ -163,6 +179,28 @@ def _sentinel(value, session):
                 if known is value:
                     return rebuild.attribute, (name, attribute)
     return NotImplemented
+
+
+def _constants(cls):
+    """Objects of a library's class that stand for themselves, `dataclasses.MISSING`, by their names."""
+    if cls.__reduce_ex__ is not object.__reduce_ex__ or cls.__reduce__ is not object.__reduce__:
+        return {}
+    if is_own(cls.__module__):
+        return {}
+    if not all(base.__flags__ & HEAP_TYPE for base in cls.__mro__[:-1]) or copyreg._slotnames(cls):
+        return {}
+    space = vars(sys.modules[cls.__module__]) if cls.__module__ in sys.modules else {}
+    return {name: value for name, value in list(space.items()) if type(value) is cls}
+
+
+def _is_constant(value, cls, session):
+    # One that holds something may be another here.
+    return not getattr(value, "__dict__", None) and any(known is value for known in _constants(cls).values())
+
+
+def _constant(value, session):
+    cls = type(value)
+    return rebuild.attribute, (cls.__module__, next(name for name, known in _constants(cls).items() if known is value))
 
 
 # ---- threads
@@ -492,4 +530,5 @@ _BY_SHAPE = (
     (tensors.is_typed_storage, tensors.typed_storage),
     (_is_on_gpu, _on_gpu),
     (_answers_any_name, _attributes_alone),
+    (_is_constant, _constant),
 )
