@@ -2,7 +2,7 @@
 //! multiprocessing promises of a forked worker holds. Fails when a worker is a fork after all (CUDA refuses it there),
 //! when a lock, queue, pipe, exit code or fd is not what the parent expects, or when the guard says a word.
 
-use forkguard_testkit::{Outcome, python_with_packages};
+use forkguard_testkit::{Outcome, exec_scenarios, python_with_packages};
 
 fn run(scenario: &str) -> Outcome {
     let outcome = python_with_packages("exec_scenarios.py")
@@ -23,19 +23,11 @@ fn run(scenario: &str) -> Outcome {
     outcome
 }
 
-macro_rules! scenarios {
-    ($($name:ident)*) => {$(
-        #[test]
-        fn $name() {
-            run(stringify!($name)).assert_silent();
-        }
-    )*};
+fn runs_silently(scenario: &str) {
+    run(scenario).assert_silent();
 }
 
-scenarios!(
-    pool pool_tasks executor queue queues locks manager pipe_and_lambda closure subclass terminate nested nested_queue
-    thread shared_memory sockets raw_fd
-);
+exec_scenarios!(runs_silently);
 
 /// The worker's own traceback is all that is said.
 #[test]

@@ -2,9 +2,9 @@
 //! `FORKGUARD_TEMPLATE=1`. Fails when the template adds something of its own or lacks something, or when a worker is
 //! executed after all.
 
-use forkguard_testkit::python_with_packages;
+use forkguard_testkit::{exec_state_pieces, python_with_packages};
 
-fn same_as_forked(piece: &str) {
+fn same_as_copied(piece: &str) {
     let program = python_with_packages("exec_state.py").arg(piece);
     let forked = program.clone().bare().run();
     let fresh = program
@@ -31,16 +31,4 @@ fn same_as_forked(piece: &str) {
     );
 }
 
-macro_rules! pieces {
-    ($($name:ident)*) => {$(
-        #[test]
-        fn $name() {
-            same_as_forked(stringify!($name));
-        }
-    )*};
-}
-
-pieces!(
-    module_globals thread_locks open_file context_variable logging_configuration patched_library patched_classes main_classes replaced_function signal_handler
-    process_settings interpreter_settings identity threads main_dunders not_used_not_missed
-);
+exec_state_pieces!(same_as_copied);

@@ -2,6 +2,7 @@
 //! guard. It asserts about what a program said and how it ended; what is right is for each test to say.
 
 mod forked;
+mod lists;
 mod outcome;
 mod program;
 
