@@ -1,5 +1,5 @@
 //! Under `exec` a worker has the modules that no import finds: plugins loaded by their paths, modules made at run time,
-//! with what the program set in them. Fails when a worker cannot be made ready for want of one, when a pool's worker does
+//! with what the program set in them, and in those that lie in an archive. Fails when a worker cannot be made ready for want of one, when a pool's worker does
 //! not understand a task that names one, or sees otherwise than a forked one.
 
 use forkguard_testkit::{Program, python_with_packages};

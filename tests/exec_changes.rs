@@ -15,5 +15,5 @@ macro_rules! pieces {
 
 pieces!(
     not_named_by_the_worker containers_of_libraries closures_and_defaults one_and_the_same hooks logging_of_warnings streams
-    fork_hooks hashes_of_texts replaced_functions registrations views_of_memory random_state kinds_of_classes arguments_of_the_interpreter
+    fork_hooks hashes_of_texts replaced_functions built_in_functions registrations views_of_memory random_state kinds_of_classes arguments_of_the_interpreter
 );

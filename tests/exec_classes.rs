@@ -1,7 +1,7 @@
 //! Classes of `__main__` are under `exec` what they are after a fork: with their slots, their full names, all that an
-//! enumeration's members hold, the constants that dataclasses keep, and ctypes' structures, pointers and callbacks. Fails
-//! when a worker sees otherwise than a forked one (the reference is the same program without the guard), when the parent
-//! cannot make its answer again, or when its fork is not rewritten.
+//! enumeration's members hold, the constants that dataclasses keep, ctypes' structures, pointers and callbacks, and
+//! objects that hold methods of their own. Fails when a worker sees otherwise than a forked one (the reference is the
+//! same program without the guard), when the parent cannot make its answer again, or when its fork is not rewritten.
 
 use forkguard_testkit::{Program, python_with_packages};
 
@@ -34,4 +34,4 @@ macro_rules! pieces {
     )*};
 }
 
-pieces!(slots nested enumerations constants structures);
+pieces!(slots nested enumerations constants structures by_name);

@@ -1,15 +1,18 @@
-"""Proves that workers have the modules that no import finds: loaded by a path, as plugins are, or made at run time.
+"""Proves that workers have the modules that no import finds: loaded by a path, as plugins are, or made at run time; and
+that modules in an archive are the program's own.
 
 Prints what the workers of a process and of a pool see: the same lines with plain forks and under FORKGUARD_POLICY=exec,
 but for the number that is what the driver answers there.
 """
 import ctypes
+import importlib
 import importlib.util
 import multiprocessing
 import os
 import sys
 import tempfile
 import types
+import zipfile
 
 context = multiprocessing.get_context("fork")
 driver = ctypes.CDLL("libcuda.so.1")
@@ -48,12 +51,17 @@ with tempfile.TemporaryDirectory() as directory:
     listed, unlisted = load("a_plugin", path, True), load("another_plugin", path, False)
     made = sys.modules["made_up"] = types.ModuleType("made_up")
     exec(PLUGIN, vars(made))
-    for number, module in enumerate((listed, unlisted, made)):
+    with zipfile.ZipFile(path + ".zip", "w") as archive:
+        archive.writestr("in_archive.py", PLUGIN)
+    sys.path.append(path + ".zip")
+    archived = importlib.import_module("in_archive")
+    modules = listed, unlisted, made, archived
+    for number, module in enumerate(modules):
         module.scale, module.Plugin.made = number + 2, 7
         module.known.append("before")
 
     def work():
-        print([module.Plugin().run(1) for module in (listed, unlisted, made)])
+        print([module.Plugin().run(1) for module in modules])
         print([function(2) for function in (listed.scaled, made.scaled)])
         print(driver.cuInit(0), flush=True)
 

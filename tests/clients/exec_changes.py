@@ -22,6 +22,7 @@ import random
 import string
 import sys
 import threading
+import time
 import typing
 import warnings
 import weakref
@@ -207,6 +208,14 @@ class Virtual:
 class Told:
     def __init__(self, value):
         self.value = value
+
+
+def built_in_functions():
+    """Kept by the program, which has put its own in their place."""
+    clock, listing = time.time, os.listdir
+    time.time = lambda: min(clock(), 0)
+    os.listdir = lambda path=".": ["instead of", *listing("/proc/self/task")[:0]]
+    return ask(lambda: (time.time(), os.listdir(), clock() > 0))
 
 
 def registrations():

@@ -9,6 +9,7 @@ import dataclasses
 import enum
 import multiprocessing
 import sys
+import typing
 
 context = multiprocessing.get_context("fork")
 driver = ctypes.CDLL("libcuda.so.1")
@@ -135,6 +136,28 @@ def structures():
     made = list(record.bytes), record.bits, ctypes.sizeof(Record), Record.points.offset
     pointers = Pointer(Point(1, 2)).contents.sum(), node.next.contents.value, Pointer is ctypes.POINTER(Point)
     return made, pointers, Callback(lambda x: x * 2)(4), bytes(Network(1))
+
+
+Name = typing.NewType("Name", str)
+
+
+class Registered:
+    known = []
+
+    def __init__(self):
+        self.known.append(self)
+        self.call = self.answer
+
+    def answer(self):
+        return self
+
+
+registered = Registered()
+
+
+def by_name():
+    """What pickle makes again by a name that is not there yet."""
+    return Name("text"), Name.__supertype__ is str, registered.call() is registered, Registered.known[0] is registered
 
 
 def ask(piece):

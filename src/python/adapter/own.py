@@ -32,7 +32,14 @@ def _is_own_file(path, name):
     parts = path.split(os.sep)
     if "site-packages" in parts or "dist-packages" in parts or path.startswith(tuple(_roots())):
         return False
-    return os.path.isfile(path) and not _is_installed(path, name)
+    return _is_file(path) and not _is_installed(path, name)
+
+
+def _is_file(path):
+    """Also inside of a file: an archive that the program is run from."""
+    while not os.path.exists(path) and path != os.path.dirname(path):
+        path = os.path.dirname(path)
+    return os.path.isfile(path)
 
 
 def _roots():

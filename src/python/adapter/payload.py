@@ -2,6 +2,7 @@
 import errno
 import marshal
 import os
+import posix
 import struct
 
 from _forkguard import buffers, native, sealed
@@ -45,7 +46,7 @@ def _inherited(session, not_passed, ours):
     """Every fd crosses under its number, as it does in a fork: (fd, whether it closes on exec there). Not the
     driver's, not the parent's ends of this worker's pipes, not pages of semaphores that it does not use."""
     found = []
-    for name in os.listdir("/proc/self/fd"):
+    for name in posix.listdir("/proc/self/fd"):
         fd = int(name)
         if fd in not_passed:
             continue

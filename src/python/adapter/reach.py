@@ -181,6 +181,7 @@ class Walk:
             elif name in vars(builtins) and self.may_be_set(builtins, name, vars(builtins)[name]):
                 self.reached.setdefault(("builtins", name), where)
                 self.library["builtins", name] = vars(builtins)[name]
+                self.add(vars(builtins)[name], where)
 
     def module(self, module, names, where):
         name, space = module.__name__, vars(module)
@@ -204,6 +205,7 @@ class Walk:
             elif name.partition(".")[0] not in UNTOUCHABLE and self.may_be_set(module, attribute, value):
                 self.reached.setdefault((name, attribute), where)
                 self.library[name, attribute] = value
+                self.add(value, where)
 
     def library_class(self, cls, names, where):
         """Attributes of a library's class that the code names."""

@@ -129,6 +129,36 @@ def _cell(cell, session):
     return rebuild.cell, (), contents, None, None, rebuild.fill_cell
 
 
+def _method(method, session):
+    """Of what it is made, not by its name: in a cycle its object may have no class yet that is whole."""
+    function = method.__func__
+    if not session.by_value or type(function) is not types.FunctionType or function.__module__ != "__main__":
+        return NotImplemented
+    return types.MethodType, (function, method.__self__)
+
+
+def _built_in_function(function, session):
+    """One in whose place the program has put another, and which it kept: there it is still in its place."""
+    module, name = function.__module__, function.__qualname__
+    if not isinstance(module, str) or "." in name or resolves(function, module, name):
+        return NotImplemented
+    if not isinstance(vars(sys.modules.get(module, rebuild)).get(name), types.FunctionType):
+        return NotImplemented
+    return rebuild.built_in_function, (module, name)
+
+
+def _is_new_type(value, cls, session):
+    typing = sys.modules.get("typing")
+    named = typing is not None and cls in (getattr(typing, "NewType", None), getattr(typing, "ParamSpec", None))
+    return named and session.by_value and value.__module__ == "__main__"
+
+
+def _new_type(value, session):
+    """pickle knows them by their names alone."""
+    more = (value.__supertype__,) if hasattr(value, "__supertype__") else ()
+    return type(value), (value.__name__, *more), {"__module__": value.__module__}, None, None, rebuild.fill_dict
+
+
 def is_made(module):
     """Whether the program has put it among the modules: no import would find it."""
     if type(module) is not types.ModuleType or module.__name__.partition(".")[0] in ("__main__", "_forkguard"):
@@ -499,6 +529,8 @@ def _types():
         weakref.WeakSet: _weak_set,
         functools._lru_cache_wrapper: _cached,
         types.CellType: _cell,
+        types.MethodType: _method,
+        types.BuiltinFunctionType: _built_in_function,
         memoryview: _memory,
         object: _sentinel,
         types.ModuleType: _module,
@@ -531,4 +563,5 @@ _BY_SHAPE = (
     (_is_on_gpu, _on_gpu),
     (_answers_any_name, _attributes_alone),
     (_is_constant, _constant),
+    (_is_new_type, _new_type),
 )
