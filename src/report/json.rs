@@ -64,21 +64,16 @@ struct Event<'a> {
 
 /// A violation, as one line. Nothing is written where even its shortest form does not fit.
 pub fn violation(out: &mut Buffer<'_>, v: &Violation<'_>, scene: &Scene<'_>) {
-    let event = Event {
-        name: "violation",
-        policy: v.policy,
-        here: v.used,
-        initialised: v.initialised,
-        context: v.context,
-        violation: Some(v),
-        rewrite: None,
-    };
-    fit(out, &event, scene, &LIMITS);
+    fit(out, &of_violation(v), scene, &LIMITS);
 }
 
 /// A violation without any stack: for where memory is scarce.
 pub fn violation_short(out: &mut Buffer<'_>, v: &Violation<'_>, scene: &Scene<'_>) {
-    let event = Event {
+    fit(out, &of_violation(v), scene, &LIMITS[LIMITS.len() - 1..]);
+}
+
+fn of_violation<'a>(v: &'a Violation<'a>) -> Event<'a> {
+    Event {
         name: "violation",
         policy: v.policy,
         here: v.used,
@@ -86,8 +81,7 @@ pub fn violation_short(out: &mut Buffer<'_>, v: &Violation<'_>, scene: &Scene<'_
         context: v.context,
         violation: Some(v),
         rewrite: None,
-    };
-    fit(out, &event, scene, &LIMITS[LIMITS.len() - 1..]);
+    }
 }
 
 /// The first initialisation, as one line.
