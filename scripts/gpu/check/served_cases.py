@@ -35,14 +35,14 @@ FRESH_WORKERS = [
            telling=True, copies=True),
     *[served(f"exec: {library} Pool", "exec_pool.py", (library,), needs=needs,
              bare=(FORK, error), works=(*TASKS, "^parent again: 56$"), rewritten=2, telling=True,
-             timeout=150)
+             copies=True, timeout=150)
       for library, needs, error in (("cupy", CUPY, "cudaErrorInitializationError"),
                                     ("numba", NUMBA, "initialized before forking"),
                                     ("jax", JAX, "^the workers hang$"))],
     served("exec: pyav Pool decodes with h264_cuvid", "exec_pyav.py", needs=PYAV,
            bare=(FORK, "cuInit answers 3, decoded: .*Generic error"),
            works=("^task: cuInit answers 0, decoded: True$", "^parent decoded on to the end: True$"),
-           rewritten=2, telling=True),
+           rewritten=2, telling=True, copies=True),
 ]
 
 ENDED_WELL = r"^child exit: \[?0\]?$"
