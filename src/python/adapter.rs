@@ -35,6 +35,7 @@ const SOURCES: &[(&str, &str)] = &source!(
     "load",
     "errors",
     "rebuild",
+    "hashed",
     "own",
     "origin",
     "mapped",

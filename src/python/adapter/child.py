@@ -14,6 +14,7 @@ import types
 
 from _forkguard import origin, rebuild, state, status
 from _forkguard.errors import reason
+from _forkguard.hashed import Containers
 from _forkguard.overlays import Overlays
 from _forkguard.sections import Reader
 
@@ -94,7 +95,10 @@ def _prepare(fd, header):
         spawn.prepare(preparation)
         if name or path:
             _import_main(name, path)
-        return _load(header, body, buffers)
+        if not header["hashed"]:
+            return _load(header, body, buffers)
+        with Containers():
+            return _load(header, body, buffers)
     finally:
         del running._inheriting
 

@@ -13,7 +13,9 @@ from _forkguard.errors import Refused, Unused, kind, reason
 # In `__main__`, but the interpreter's.
 NOT_GLOBALS = {"__builtins__", "__loader__", "__spec__", "__cached__", "__annotations__"}
 # The modules of the adapter that the fresh process runs.
-CHILD = ("errors", "rebuild", "own", "origin", "torch_state", "state", "status", "sections", "overlays", "child")
+CHILD = (
+    "errors", "rebuild", "hashed", "own", "origin", "torch_state", "state", "status", "sections", "overlays", "child",
+)  # fmt: skip
 # Values that failed to cross once, and will again: (module, path) to (id, type, why).
 _known = {}
 # Values that cross only when they are seen to be used: (module, path) to (id, type, why).
@@ -63,6 +65,7 @@ def _start(session, walk, process, executable, shape, child_r, child_w, not_pass
     header = {
         "package": package,
         "by_value": session.by_value,
+        "hashed": session.hashed,
         "reached": {section[1]: walk.reached[section[1]] for section in sections if section[1] in walk.reached},
         "preparation": preparation,
         "sections": sections,

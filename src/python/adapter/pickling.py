@@ -68,6 +68,8 @@ class Session:
         self.suspicious = []
         # Classes whose objects need no care.
         self.ordinary = set()
+        # Whether a class of the program's hashes its objects itself.
+        self.hashed = False
         # Tensors given away by CUDA IPC: id to (tensor, what its reduction is).
         self.given = {}
         self.begin(True, True)

@@ -8,7 +8,7 @@ import operator
 import sys
 import types
 
-from _forkguard import mapped, native, rebuild, tensors
+from _forkguard import hashed, mapped, native, rebuild, tensors
 from _forkguard.errors import Refused, kind
 from _forkguard.own import is_own
 
@@ -38,6 +38,8 @@ def reduce(value, session):
         return _built_in_type(value) if not value.__flags__ & HEAP_TYPE else NotImplemented
     if cls in session.ordinary:
         return NotImplemented
+    if not session.hashed and is_own(cls.__module__) and hashed.hashes_itself(cls):
+        session.hashed = True
     for matches, how in _BY_SHAPE:
         if matches(value, cls, session):
             return how(value, session)
