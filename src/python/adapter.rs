@@ -36,6 +36,7 @@ const SOURCES: &[(&str, &str)] = &source!(
     "errors",
     "rebuild",
     "hashed",
+    "unwrapped",
     "own",
     "origin",
     "mapped",

@@ -8,6 +8,7 @@ import types
 
 from _forkguard import values
 from _forkguard.own import is_own
+from _forkguard.unwrapped import function_of
 
 _marks = []
 
@@ -21,7 +22,7 @@ def kept():
         for value in list(vars(module).values()):
             members = vars(value).values() if isinstance(value, type) and value.__module__ == name else [value]
             for function in list(members):
-                function = getattr(function, "__func__", function)
+                function = function_of(function)
                 if type(function) is functools._lru_cache_wrapper and function.__module__ == name:
                     if values.resolves(function, name, getattr(function, "__qualname__", "")):
                         entries = entries_of(function)

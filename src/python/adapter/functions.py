@@ -7,6 +7,7 @@ import types
 
 from _forkguard import reach, values
 from _forkguard.own import is_own
+from _forkguard.unwrapped import function_of
 
 # Importing makes them, or finds them again.
 CODE = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.ModuleType, type)
@@ -23,7 +24,7 @@ def kept():
             else:
                 functions = [value]
             for function in functions:
-                function = getattr(function, "__func__", function)
+                function = function_of(function)
                 if type(function) is types.FunctionType and values.resolves(function, name, function.__qualname__):
                     held = _held(function)
                     if any(held):

@@ -5,6 +5,8 @@ Applied at once to those that are imported, and to the others when they are.
 import sys
 import types
 
+from _forkguard.unwrapped import function_of
+
 
 class Overlays:
     def __init__(self):
@@ -93,8 +95,7 @@ def _function(module, path):
     *owners, name = path[: -len("()")].split(".")
     for owner in owners:
         module = getattr(module, owner)
-    function = vars(module)[name]
-    return getattr(function, "__func__", function)
+    return function_of(vars(module)[name])
 
 
 def _remember(module, path, entries):

@@ -15,6 +15,7 @@ import types
 
 from _forkguard import origin, values
 from _forkguard.own import is_own
+from _forkguard.unwrapped import function_of
 
 # Objects looked at for one start. A larger graph is data, which pickle meets anyway.
 MOST = 20000
@@ -308,7 +309,7 @@ def class_values(module, cls):
         if fields and attribute in ("_fields_", "_anonymous_", "_pack_"):
             # To be set once, as the class is made.
             continue
-        parts = [value.fget, value.fset, value.fdel] if kind is property else [getattr(value, "__func__", value)]
+        parts = [value.fget, value.fset, value.fdel] if kind is property else [function_of(value)]
         functions = [part for part in parts if type(part) is types.FunctionType]
         if functions:
             if not any(_is_anothers(part, module, cls) for part in functions):
