@@ -3,35 +3,10 @@
 //! objects that hold methods of their own. Fails when a worker sees otherwise than a forked one (the reference is the
 //! same program without the guard), when the parent cannot make its answer again, or when its fork is not rewritten.
 
-use forkguard_testkit::{Program, python_with_packages};
+use forkguard_testkit::{answers_as_forked, each_named, python_with_packages};
 
-fn program(piece: &str) -> Program {
-    python_with_packages("exec_classes.py").arg(piece)
-}
-
-/// What the driver answers in the worker is the last number of its answer.
 fn sees_the_same(piece: &str) {
-    let forked = program(piece).bare().run();
-    let fresh = program(piece).policy("exec,abort").with_events().run();
-    fresh.assert_silent().assert_code(0);
-    assert!(forked.stdout.contains(", 3)"), "{}", forked.story());
-    assert_eq!(
-        forked.stdout.replace(", 3)\n", ", 0)\n"),
-        fresh.stdout,
-        "{}",
-        fresh.story()
-    );
-    let rewritten = |event: &serde_json::Value| event["event"] == "rewritten";
-    assert!(fresh.events().iter().any(rewritten), "{}", fresh.story());
+    answers_as_forked(python_with_packages("exec_classes.py").arg(piece), "\n");
 }
 
-macro_rules! pieces {
-    ($($name:ident)*) => {$(
-        #[test]
-        fn $name() {
-            sees_the_same(stringify!($name));
-        }
-    )*};
-}
-
-pieces!(slots nested enumerations constants structures by_name);
+each_named! { sees_the_same: slots nested enumerations constants structures by_name }

@@ -19,3 +19,21 @@ pub fn same_as_forked(program: Program) -> Outcome {
     );
     fresh
 }
+
+/// The same for a program whose worker's last number, before a closing parenthesis and `end`, is what CUDA answered there.
+pub fn answers_as_forked(program: Program, end: &str) {
+    let forked = program.clone().bare().run();
+    let fresh = program.policy("exec,abort").with_events().run();
+    fresh.assert_silent().assert_code(0);
+    assert!(forked.stdout.contains(", 3)"), "{}", forked.story());
+    assert_eq!(
+        forked
+            .stdout
+            .replace(&format!(", 3){end}"), &format!(", 0){end}")),
+        fresh.stdout,
+        "{}",
+        fresh.story()
+    );
+    let rewritten = |event: &serde_json::Value| event["event"] == "rewritten";
+    assert!(fresh.events().iter().any(rewritten), "{}", fresh.story());
+}

@@ -6,7 +6,7 @@ mod lists;
 mod outcome;
 mod program;
 
-pub use forked::same_as_forked;
+pub use forked::{answers_as_forked, same_as_forked};
 pub use outcome::Outcome;
 pub use program::{Program, embedded_python, python, python_with_packages, with_own_mounts};
 pub use tempfile;
