@@ -33,7 +33,7 @@ const COMMAND: usize = 4096;
 /// Bytes of one message.
 const MESSAGE: usize = 768;
 /// Policies in a chain.
-const CHAIN: usize = 4;
+const CHAIN: usize = POLICIES.len();
 
 /// What is done about CUDA in a forked child.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,6 +42,10 @@ pub enum Policy {
     Abort,
     /// The fork becomes a fresh process; decided at the fork, not at the use.
     Exec,
+    /// CUDA is absent in the child.
+    Cpu,
+    /// The child gets a driver of its own.
+    Revive,
     /// Report, and let the call fail as it would.
     Warn,
     /// Intercept nothing.
@@ -54,17 +58,31 @@ impl Policy {
         match self {
             Policy::Abort => "abort",
             Policy::Exec => "exec",
+            Policy::Cpu => "cpu",
+            Policy::Revive => "revive",
             Policy::Warn => "warn",
             Policy::Off => "off",
         }
     }
 
     fn of(word: &str) -> Option<Self> {
-        [Policy::Abort, Policy::Exec, Policy::Warn, Policy::Off]
-            .into_iter()
-            .find(|policy| policy.name() == word)
+        POLICIES.into_iter().find(|policy| policy.name() == word)
+    }
+
+    /// Whether it serves every child, so that what follows it in a chain is never asked.
+    const fn is_last(self) -> bool {
+        matches!(self, Policy::Abort | Policy::Warn | Policy::Off)
     }
 }
+
+const POLICIES: [Policy; 6] = [
+    Policy::Abort,
+    Policy::Exec,
+    Policy::Cpu,
+    Policy::Revive,
+    Policy::Warn,
+    Policy::Off,
+];
 
 /// Policies to try in turn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -89,11 +107,26 @@ impl Chain {
         self.steps[0]
     }
 
-    /// The first policy that acts at a use of CUDA. `exec` acted at the fork, or refused it; a
+    /// The policies that can ever be asked: up to the first that serves every child.
+    fn asked(&self) -> &[Policy] {
+        let steps = self.steps();
+        let last = steps.iter().position(|policy| policy.is_last());
+        &steps[..last.map_or(steps.len(), |last| last + 1)]
+    }
+
+    /// Whether `policy` may be asked, nothing but what is in `before` having been asked before it.
+    fn asks(&self, policy: Policy, before: &[Policy]) -> bool {
+        self.asked()
+            .iter()
+            .find(|step| !before.contains(step))
+            .is_some_and(|step| *step == policy)
+    }
+
+    /// The first policy that acts at a use of CUDA. `exec` acts at the fork, or refuses it; a
     /// chain that ends there aborts.
     fn at_use(&self) -> Policy {
         let acts = |policy: &Policy| *policy != Policy::Exec;
-        self.steps()
+        self.asked()
             .iter()
             .copied()
             .find(acts)
@@ -172,6 +205,10 @@ pub enum InPlace<'a> {
 
 /// Everything that can be set.
 #[derive(Clone)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a setting of its own, not a state of one thing"
+)]
 pub struct Config {
     /// How much is said of what is no violation: 0, 1 or 2.
     pub verbose: u8,
@@ -181,6 +218,9 @@ pub struct Config {
     pub colour: bool,
     /// Whether workers under `exec` are copies of a fresh interpreter that is kept ready.
     pub template: Template,
+    /// Whether the user says that no child touches a CUDA handle of its parent's, so that `revive`
+    /// may serve the child of a process that has some.
+    pub foreign_handles_unused: bool,
     policy: Chain,
     report: Report,
     path: Text<PATH>,
@@ -198,6 +238,7 @@ impl Config {
         exit_code: None,
         colour: true,
         template: Template::WhereItPays,
+        foreign_handles_unused: false,
         policy: Chain::ABORT,
         report: Report::None,
         path: Text::EMPTY,
@@ -208,15 +249,35 @@ impl Config {
         restarted: false,
     };
 
-    /// What is done about a violation.
+    /// What is done first about a use of CUDA in a forked child.
     pub fn policy(&self) -> Policy {
         self.policy.at_use()
     }
 
-    /// Whether a fork after CUDA is to become a fresh process. The policies that may stand before
-    /// `exec` in a chain serve every child.
+    /// What to ask in turn, as far as it can come to that. A chain that is exhausted aborts.
+    pub fn chain(&self) -> &[Policy] {
+        self.policy.asked()
+    }
+
+    /// Whether a fork after CUDA may have to become a fresh process: whether `exec` can be asked.
+    /// Of what may stand before it, `revive` alone says at the fork already that it refuses.
     pub fn rewrites(&self) -> bool {
-        self.policy.first() == Policy::Exec
+        self.policy.asks(Policy::Exec, &[Policy::Revive])
+    }
+
+    /// Whether `revive` may have to serve a child.
+    pub fn revives(&self) -> bool {
+        self.policy.asked().contains(&Policy::Revive)
+    }
+
+    /// Whether `revive` is asked before `exec` is.
+    pub fn revives_before_exec(&self) -> bool {
+        self.policy.asks(Policy::Revive, &[])
+    }
+
+    /// Whether CUDA may have to be absent in a child.
+    pub fn may_be_absent(&self) -> bool {
+        self.policy.asked().contains(&Policy::Cpu)
     }
 
     /// What is to run in the place of a forked process that no fresh one could stand for.
@@ -388,9 +449,10 @@ enum Key {
     Ignore,
     Exec,
     Template,
+    Revive,
 }
 
-const KEYS: [(Key, &str); 7] = [
+const KEYS: [(Key, &str); 8] = [
     (Key::Policy, "FORKGUARD_POLICY"),
     (Key::Report, "FORKGUARD_REPORT"),
     (Key::Verbose, "FORKGUARD_VERBOSE"),
@@ -398,6 +460,7 @@ const KEYS: [(Key, &str); 7] = [
     (Key::Ignore, "FORKGUARD_IGNORE"),
     (Key::Exec, "FORKGUARD_EXEC"),
     (Key::Template, "FORKGUARD_TEMPLATE"),
+    (Key::Revive, "FORKGUARD_REVIVE"),
 ];
 
 /// How strong the source of a setting is.
@@ -601,6 +664,7 @@ impl Loader<'_> {
             Key::Ignore => self.ignore(value, place),
             Key::Exec => self.exec(value, place),
             Key::Template => self.template(value, place),
+            Key::Revive => self.revive(value, place),
         };
         if understood {
             self.rank[key as usize] = rank;
@@ -620,16 +684,12 @@ impl Loader<'_> {
                     chain.steps[chain.len] = policy;
                     chain.len += 1;
                 }
-                None if matches!(word, b"cpu" | b"revive") => self.say(format_args!(
-                    "{place}: the policy \"{}\" is not in this version yet and is passed over",
-                    Shown(word)
-                )),
                 None => {
                     unknown = true;
                     let policy = self.config.policy().name();
                     self.say(format_args!(
-                        "{place}: there is no policy \"{}\"; the policies are abort, exec, \
-                         warn and off, and {policy} stays in force",
+                        "{place}: there is no policy \"{}\"; the policies are abort, exec, cpu, \
+                         revive, warn and off, and {policy} stays in force",
                         Shown(word)
                     ));
                 }
@@ -719,6 +779,19 @@ impl Loader<'_> {
         true
     }
 
+    fn revive(&mut self, value: &[u8], place: Place<'_>) -> bool {
+        if !value.is_empty() && value != b"foreign-handles-unused" {
+            self.say(format_args!(
+                "{place}: \"{}\" is not known here; the one thing that can be said is \
+                 foreign-handles-unused",
+                Shown(value)
+            ));
+            return false;
+        }
+        self.config.foreign_handles_unused = !value.is_empty();
+        true
+    }
+
     fn exit_code(&mut self, value: &[u8], place: Place<'_>) -> bool {
         let code = number_of(value).and_then(|code| u8::try_from(code).ok());
         if let Some(code) = code {
@@ -769,9 +842,18 @@ impl Loader<'_> {
             && self.config.in_place().is_none()
         {
             self.say(format_args!(
-                "FORKGUARD_EXEC is set and has no use: it belongs to the policy exec, and \
-                 FORKGUARD_POLICY does not begin with that"
+                "FORKGUARD_EXEC is set and has no use: it belongs to the policy exec, which \
+                 FORKGUARD_POLICY does not come to"
             ));
+        }
+        if self.config.verbose >= 1 && self.rank[Key::Revive as usize] != Rank::Default {
+            let revives = self.config.revives();
+            if self.config.foreign_handles_unused && !revives {
+                self.say(format_args!(
+                    "FORKGUARD_REVIVE is set and has no use: it belongs to the policy revive, \
+                     which FORKGUARD_POLICY does not come to"
+                ));
+            }
         }
     }
 
@@ -1020,15 +1102,67 @@ mod tests {
     }
 
     #[test]
-    fn later_policies_are_named_and_passed_over() {
-        let (config, said) = environment(&[c"FORKGUARD_POLICY=cpu,warn"]);
-        assert_eq!(config.policy.first(), Policy::Warn);
+    fn a_chain_says_who_may_be_asked() {
+        for (value, rewrites, revives, first, absent) in [
+            (c"FORKGUARD_POLICY=cpu", false, false, false, true),
+            (c"FORKGUARD_POLICY=revive", false, true, true, false),
+            (c"FORKGUARD_POLICY=exec,revive,cpu", true, true, false, true),
+            (
+                c"FORKGUARD_POLICY=revive,exec,abort",
+                true,
+                true,
+                true,
+                false,
+            ),
+            (c"FORKGUARD_POLICY=cpu,exec", false, false, false, true),
+            (
+                c"FORKGUARD_POLICY=abort,exec,revive,cpu",
+                false,
+                false,
+                false,
+                false,
+            ),
+            (c"FORKGUARD_POLICY=exec,off,cpu", true, false, false, false),
+        ] {
+            let (config, said) = environment(&[value]);
+            assert_eq!(said, Vec::<String>::new());
+            assert_eq!(
+                (
+                    config.rewrites(),
+                    config.revives(),
+                    config.revives_before_exec(),
+                    config.may_be_absent()
+                ),
+                (rewrites, revives, first, absent),
+                "{value:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_revive_may_take_for_granted() {
+        let (config, said) = environment(&[
+            c"FORKGUARD_POLICY=revive",
+            c"FORKGUARD_REVIVE=foreign-handles-unused",
+        ]);
+        assert!(config.foreign_handles_unused && said.is_empty());
+        let (config, said) = environment(&[c"FORKGUARD_REVIVE=yes"]);
+        assert!(!config.foreign_handles_unused);
         assert_eq!(
             said,
-            ["FORKGUARD_POLICY: the policy \"cpu\" is not in this version yet and is passed over"]
+            [
+                "FORKGUARD_REVIVE: \"yes\" is not known here; the one thing that can be said is \
+                 foreign-handles-unused"
+            ]
         );
-        let (config, _) = environment(&[c"FORKGUARD_POLICY=revive"]);
-        assert_eq!(config.policy, Chain::ABORT);
+        let (_, said) = environment(&[
+            c"FORKGUARD_REVIVE=foreign-handles-unused",
+            c"FORKGUARD_VERBOSE=1",
+        ]);
+        assert!(
+            said.len() == 1 && said[0].contains("has no use"),
+            "{said:#?}"
+        );
     }
 
     #[test]
@@ -1061,8 +1195,7 @@ mod tests {
             said,
             [
                 "FORKGUARD_POLICY: there is no policy \"abrot\"; the policies are abort, exec, \
-              warn and off, \
-              and abort stays in force"
+                 cpu, revive, warn and off, and abort stays in force"
             ]
         );
     }

@@ -58,6 +58,7 @@ fn load() {
     policy::replace::prepare();
     policy::entry::fresh::prepare();
     python::hash_secret::prepare();
+    policy::prepare();
     gate::slots::map();
     // SAFETY: the resolver needs nothing; here it runs before the program has threads.
     unsafe { lookup::resolve() };

@@ -9,7 +9,7 @@ use core::cell::UnsafeCell;
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
-use crate::policy::{exec, teardown};
+use crate::policy::{cpu, exec, teardown};
 use crate::stack::{self, Stack};
 use crate::sys::{modules, raw, thread};
 use crate::{config, python, siblings, template};
@@ -224,6 +224,7 @@ impl Attempt {
         crate::report::emit::initialised(initialisation());
         python::audit::arm();
         python::template::initialised();
+        python::absent::initialised();
     }
 }
 
@@ -320,5 +321,6 @@ impl Forking {
                 .any(|entry| usize::from(entry.load(Ordering::Relaxed)) == index);
             claimed.store(ours, Ordering::Relaxed);
         }
+        cpu::after_fork();
     }
 }

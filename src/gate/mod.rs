@@ -35,6 +35,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use crate::config;
 use crate::lineage;
 use crate::policy::{self, Verdict};
+use crate::report::Kind;
 use crate::sys::raw::ErrnoGuard;
 use crate::sys::thread;
 use classes::Class;
@@ -125,7 +126,12 @@ fn forked(index: Index, caller: usize, stack: usize) -> usize {
                 caller,
             };
             match policy::used(&call) {
+                // Revived: this process's own use, noted as such.
+                Verdict::Forward if standing() == Standing::Own => own(index, caller),
                 Verdict::Forward => forward(index, true),
+                // XLA's functions answer with objects of their own, which nobody here can make.
+                Verdict::Answer(_) if slots::kind(index) == Kind::XlaCall => forward(index, true),
+                Verdict::Answer(code) => filled(index, code::answer(code)),
             }
         }
     }

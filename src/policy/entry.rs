@@ -86,7 +86,7 @@ pub fn fork() -> Option<i32> {
         return None;
     }
     forget();
-    if !config::get().rewrites() || lineage::is_clean() {
+    if lineage::is_clean() || !exec::is_asked() {
         return None;
     }
     let _errno = raw::ErrnoGuard::new();

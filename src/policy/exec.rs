@@ -8,6 +8,7 @@ use core::cell::UnsafeCell;
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
+use super::revive;
 use crate::config;
 use crate::lineage::{Fork, Moment};
 use crate::report::{buffer::Buffer, emit};
@@ -43,6 +44,13 @@ static REASONS: [Slot; SLOTS] = [const {
 }; SLOTS];
 /// One more than the slot of the reason why this very process was forked; 0 for none.
 static HERE: AtomicU32 = AtomicU32::new(0);
+
+/// Whether a fork that is about to be made is to be a fresh process, if it can: `exec` is asked, or
+/// what is asked before it refuses.
+pub fn is_asked() -> bool {
+    let config = config::get();
+    config.rewrites() && (!config.revives_before_exec() || revive::would_refuse())
+}
 
 /// The pid that the program's `fork` is to answer, once: a fresh process is running already.
 pub fn started() -> Option<i32> {
@@ -192,7 +200,7 @@ static TELLING: AtomicBool = AtomicBool::new(false);
 
 /// Tells of it where that is asked for.
 pub fn tell(rewrite: &Rewrite<'_>) {
-    if !emit::tells_of_rewrites() || TELLING.swap(true, Ordering::AcqRel) {
+    if !emit::tells_of_service() || TELLING.swap(true, Ordering::AcqRel) {
         return;
     }
     // SAFETY: `TELLING` is held by this thread.

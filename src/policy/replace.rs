@@ -350,7 +350,7 @@ fn last_fork() -> Option<&'static Fork> {
 
 /// Tells of it where that is asked for.
 fn tell(what: InPlace<'_>, used: &Moment, refusal: Option<&str>) {
-    if !emit::tells_of_rewrites() {
+    if !emit::tells_of_service() {
         return;
     }
     let rewrite = Rewrite {

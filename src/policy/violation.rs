@@ -11,7 +11,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Call, exec};
 use crate::lineage::{self, FORKS_GIVEN, Fork, Moment};
-use crate::report::{Action, Kind, Violation, emit};
+use crate::report::{Action, Kind, Served, Service, Violation, emit};
 use crate::siblings::{self, Telling, Told};
 use crate::stack::{native, python};
 use crate::sys::{raw, thread};
@@ -56,17 +56,65 @@ pub fn report(call: &Call, action: Action, policy: &str) {
     here.reporting.set(0);
 }
 
-fn tell(used: &mut Moment, call: &Call, action: Action, policy: &str) {
+/// Tells, where that is asked for, that this process used CUDA and goes on all the same. `serve` is
+/// what is done for it; it runs between the moment that is told and the telling, and answers `None`
+/// where it could not be done.
+pub fn serve(call: &Call, serve: impl FnOnce() -> Option<Service>) -> bool {
+    let here = thread::current();
+    let tells = emit::tells_of_service() && here.reporting.replace(1) == 0;
+    if !tells {
+        return serve().is_some();
+    }
+    let claimed = !CLAIMED.swap(true, Ordering::AcqRel);
+    let served = if claimed {
+        // SAFETY: `CLAIMED` is held by this thread.
+        let used = unsafe { &mut *USED.0.get() };
+        note(used, call);
+        if native::is_safe() {
+            native::capture(&mut used.stack);
+        }
+        let (forks, count) = line();
+        let (initialised, context) = (lineage::initialisation(), lineage::has_context());
+        let service = serve();
+        if let Some(service) = service {
+            emit::served(&Served {
+                service,
+                initialised,
+                context,
+                forks: &forks[..count],
+                used,
+            });
+        }
+        CLAIMED.store(false, Ordering::Release);
+        service.is_some()
+    } else {
+        serve().is_some()
+    };
+    here.reporting.set(0);
+    served
+}
+
+/// Who and when, and the Python stack, which is read in place.
+fn note(used: &mut Moment, call: &Call) {
     used.stack.native_len = 0;
     python::capture(&mut used.stack.python);
     used.stamp(call.name, call.caller);
+}
 
+/// The forks that led here.
+fn line() -> ([&'static Fork; FORKS_GIVEN], usize) {
     let mut found: [Option<&'static Fork>; FORKS_GIVEN] = [None; FORKS_GIVEN];
     let count = lineage::forks(&mut found);
     let mut forks: [&Fork; FORKS_GIVEN] = [&UNSEEN; FORKS_GIVEN];
     for (place, fork) in forks.iter_mut().zip(found.iter().flatten()) {
         *place = fork;
     }
+    (forks, count)
+}
+
+fn tell(used: &mut Moment, call: &Call, action: Action, policy: &str) {
+    note(used, call);
+    let (forks, count) = line();
     let telling = siblings::tell(cause(used, call), used.pid);
     let told = match telling {
         Telling::First(_) => None,

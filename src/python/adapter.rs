@@ -4,10 +4,11 @@
 //! to its report. The source is compiled at the first fork after CUDA was initialised, in a
 //! namespace of its own; nothing is read from the file system or the environment.
 
-use core::ffi::{CStr, c_int};
+use core::ffi::c_int;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use super::api::Object;
+use super::embedded::{self, Source, sources};
 use super::native::{self, Calls};
 use super::spawn;
 use super::turn::Turn;
@@ -24,14 +25,8 @@ pub enum Answer {
     Raised,
 }
 
-macro_rules! source {
-    ($($name:literal),* $(,)?) => {
-        [$(($name, concat!(include_str!(concat!("adapter/", $name, ".py")), "\0"))),*]
-    };
-}
-
 /// In the order in which they build on one another.
-const SOURCES: &[(&str, &str)] = &source!(
+const SOURCES: &[Source] = &sources!("adapter":
     "load",
     "errors",
     "rebuild",
@@ -61,11 +56,9 @@ const SOURCES: &[(&str, &str)] = &source!(
     "sections",
     "overlays",
     "child",
-    "recognise"
+    "recognise",
+    "entries"
 );
-const LOADER: &str = concat!(include_str!("adapter/load.py"), "\0");
-/// `Py_file_input`.
-const FILE_INPUT: c_int = 257;
 
 /// The adapter's entry, a Python function; 0 until it is loaded.
 static ENTRY: AtomicUsize = AtomicUsize::new(0);
@@ -253,58 +246,13 @@ unsafe fn loaded(calls: &Calls, in_fork: bool) -> Option<Object> {
 
 /// Compiles the adapter. Null with an exception where that fails.
 unsafe fn load(calls: &Calls) -> Object {
-    const NOTHING: Object = core::ptr::null_mut();
-    let put = |dict: Object, name: &CStr, value: Object| {
-        // SAFETY: the GIL is held; the dict takes a reference of its own.
-        unsafe {
-            let done = !value.is_null() && (calls.dict_set)(dict, name.as_ptr(), value) == 0;
-            if !value.is_null() {
-                (calls.decref)(value);
-            }
-            done
-        }
-    };
-    let text = |source: &str| {
-        let source = source.trim_end_matches('\0');
-        // SAFETY: the GIL is held; the source is UTF-8.
-        unsafe { (calls.string)(source.as_ptr().cast(), source.len() as isize) }
-    };
-    // SAFETY: the GIL is held; every object is checked for null before it is used.
+    // SAFETY: the GIL is held by the callers. The entries are borrowed from the namespace, which is
+    // never given back.
     unsafe {
-        let (space, sources, functions) =
-            ((calls.dict_new)(), (calls.dict_new)(), (calls.dict_new)());
-        if space.is_null() || sources.is_null() || functions.is_null() {
-            return NOTHING;
+        let space = embedded::run(calls, "_forkguard", SOURCES, native::fill);
+        if space.is_null() {
+            return space;
         }
-        for (name, source) in SOURCES {
-            let mut room = [0_u8; 32];
-            room[..name.len()].copy_from_slice(name.as_bytes());
-            let Ok(name) = CStr::from_bytes_until_nul(&room) else {
-                return NOTHING;
-            };
-            if !put(sources, name, text(source)) {
-                return NOTHING;
-            }
-        }
-        if !native::fill(calls, functions)
-            || (calls.dict_set)(space, c"__builtins__".as_ptr(), (calls.builtins)()) != 0
-            || !put(space, c"SOURCES", sources)
-            || !put(space, c"NATIVE", functions)
-            || !put(space, c"__name__", text("_forkguard"))
-        {
-            return NOTHING;
-        }
-        let code = (calls.compile)(LOADER.as_ptr().cast(), c"<forkguard>".as_ptr(), FILE_INPUT);
-        if code.is_null() {
-            return NOTHING;
-        }
-        let done = (calls.eval)(code, space, space);
-        (calls.decref)(code);
-        if done.is_null() {
-            return NOTHING;
-        }
-        (calls.decref)(done);
-        // Borrowed from the namespace, which is never given back.
         let entry = (calls.dict_get)(space, c"on_fork".as_ptr());
         ENTRY.store(entry as usize, Ordering::Release);
         let other = (calls.dict_get)(space, c"on_initialised".as_ptr());

@@ -9,6 +9,7 @@
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
+use super::absent;
 use super::adapter::{self, Answer};
 use super::api;
 use super::native::{self, Calls};
@@ -24,9 +25,14 @@ static PENDING_IN: AtomicI32 = AtomicI32::new(0);
 /// and the interpreter does not always say so.
 static HEARD: AtomicBool = AtomicBool::new(false);
 
-/// Adds the hook, where `exec` is asked for and there is a Python. Again and again is harmless.
+/// Whether a policy that may be asked acts at Python's forks.
+fn is_wanted() -> bool {
+    config::get().rewrites() || config::get().may_be_absent()
+}
+
+/// Adds the hook, where it is wanted and there is a Python. Again and again is harmless.
 pub fn arm() {
-    if !config::get().rewrites() || ADDED.load(Ordering::Acquire) {
+    if !is_wanted() || ADDED.load(Ordering::Acquire) {
         return;
     }
     let Some(calls) = native::calls() else { return };
@@ -93,6 +99,7 @@ unsafe extern "C" fn hook(event: *const c_char, _args: *mut c_void, _data: *mut 
 /// The interpreter ends; a program that takes Python in may start another one.
 fn disarm() {
     adapter::forget();
+    absent::forget();
     for flag in [&ARMED, &ADDED, &HEARD] {
         flag.store(false, Ordering::Release);
     }
@@ -106,6 +113,13 @@ fn forking() -> c_int {
     }
     exec::abandon();
     if !matters() {
+        return 0;
+    }
+    absent::watch();
+    if !exec::is_asked() {
+        if config::get().rewrites() {
+            exec::refuse("policy revive comes before it and was expected to serve this process");
+        }
         return 0;
     }
     match adapter::run() {
@@ -126,7 +140,7 @@ fn matters() -> bool {
 /// An extension module is about to be loaded, with the GIL: where CUDA was initialised before there
 /// was a Python, this is the first that is seen of it.
 pub fn loading() {
-    if config::get().rewrites() && !ADDED.load(Ordering::Acquire) && !lineage::is_clean() {
+    if is_wanted() && !ADDED.load(Ordering::Acquire) && !lineage::is_clean() {
         super::prepare();
         arm();
     }
@@ -135,12 +149,18 @@ pub fn loading() {
 /// Inside `fork`, where the hook is not there: up to 3.12 only the import lock is held here, and the
 /// adapter can run.
 pub fn unarmed_fork() {
-    if HEARD.load(Ordering::Relaxed) || !config::get().rewrites() || !matters() {
+    if HEARD.load(Ordering::Relaxed) || !is_wanted() || !matters() {
         return;
     }
     super::prepare();
     let Some(calls) = native::calls() else { return };
     if !api::holds_gil() {
+        return;
+    }
+    if !api::since_313() {
+        absent::watch();
+    }
+    if !exec::is_asked() {
         return;
     }
     if api::since_313() {

@@ -1,12 +1,14 @@
 //! The Python interpreter of this process, if there is one: what the guard does to it.
 //!
 //! Reading its stacks is [`crate::stack::python`]. Python code runs in a process that is about to
-//! fork, under `exec` alone ([`adapter`]); nothing here is called on a forked child's way to its
-//! report.
+//! fork, under `exec` ([`adapter`]), and at the end of a fork in the child, under `cpu`
+//! ([`absent`]); nothing here is called on a forked child's way to its report.
 
+pub mod absent;
 pub mod adapter;
 pub mod api;
 pub mod audit;
+mod embedded;
 pub mod hash_secret;
 pub mod memory;
 pub mod native;

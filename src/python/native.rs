@@ -165,7 +165,20 @@ static METHODS: [Method; 8] = [
 /// # Safety
 /// The GIL must be held.
 pub unsafe fn fill(calls: &Calls, dict: Object) -> bool {
-    METHODS.iter().chain(&template::METHODS).all(|method| {
+    // SAFETY: the GIL is held, says the caller.
+    unsafe { put(calls, dict, METHODS.iter().chain(&template::METHODS)) }
+}
+
+/// Puts functions into a dict, each under its name.
+///
+/// # Safety
+/// The GIL must be held.
+pub(super) unsafe fn put(
+    calls: &Calls,
+    dict: Object,
+    mut methods: impl Iterator<Item = &'static Method>,
+) -> bool {
+    methods.all(|method| {
         // SAFETY: the GIL is held; the method's definition is static.
         unsafe {
             let function = (calls.function)(method, core::ptr::null_mut(), core::ptr::null_mut());

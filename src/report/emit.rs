@@ -11,7 +11,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use super::buffer::Buffer;
 use super::scene::{Room, Scene};
 use super::sink::{self, Target};
-use super::{LISTED, Violation, json, text};
+use super::{LISTED, Served, Violation, json, text};
 use crate::config::{self, Config};
 use crate::lineage::{self, Moment};
 use crate::policy::exec::Rewrite;
@@ -198,8 +198,30 @@ pub fn initialised(at: &Moment) {
     }
 }
 
-/// Whether anybody is to be told of rewritten and refused forks.
-pub fn tells_of_rewrites() -> bool {
+/// Tells of a forked process that used CUDA and goes on.
+pub fn served(served: &Served<'_>) {
+    let config = config::get();
+    let _errno = ErrnoGuard::new();
+    let Some(mut claim) = Claim::take() else {
+        return;
+    };
+    let tools = claim.tools();
+    let scene = Scene::ask(&mut tools.scene, colour(config));
+    if config.verbose >= 1 && speaks(config) {
+        let mut out = Buffer::new(&mut tools.text);
+        text::served(&mut out, served, &scene);
+        sink::to_stderr(out.finish());
+    }
+    if let Some(target) = events_wanted(config) {
+        let mut out = Buffer::new(&mut tools.event);
+        json::served(&mut out, served, &scene);
+        sink::event(target, out.finish());
+    }
+}
+
+/// Whether anybody is to be told of what is no violation: forks rewritten and refused, processes
+/// served.
+pub fn tells_of_service() -> bool {
     let config = config::get();
     config.verbose >= 1 || events_wanted(config).is_some()
 }

@@ -9,7 +9,7 @@ use super::buffer::Buffer;
 use super::frames;
 use super::native;
 use super::scene::Scene;
-use super::{Action, Kind, Violation, advice};
+use super::{Action, Kind, Served, Service, Violation, advice};
 use crate::lineage::{Fork, Moment};
 use crate::policy::exec::Rewrite;
 use crate::stack::{NATIVE_FRAMES, PYTHON_FRAMES};
@@ -58,8 +58,11 @@ struct Event<'a> {
     here: &'a Moment,
     initialised: &'a Moment,
     context: bool,
+    /// The forks that made this process, and where it used CUDA.
+    child: Option<(&'a [&'a Fork], &'a Moment)>,
     violation: Option<&'a Violation<'a>>,
     rewrite: Option<&'a Rewrite<'a>>,
+    service: Option<Service>,
 }
 
 /// A violation, as one line. Nothing is written where even its shortest form does not fit.
@@ -79,9 +82,31 @@ fn of_violation<'a>(v: &'a Violation<'a>) -> Event<'a> {
         here: v.used,
         initialised: v.initialised,
         context: v.context,
+        child: Some((v.forks, v.used)),
         violation: Some(v),
         rewrite: None,
+        service: None,
     }
+}
+
+/// A forked process that goes on without CUDA (`cpu`), or with its own (`revived`), as one line.
+pub fn served(out: &mut Buffer<'_>, served: &Served<'_>, scene: &Scene<'_>) {
+    let (name, policy) = match served.service {
+        Service::Absent => ("cpu", "cpu"),
+        Service::Revived { .. } => ("revived", "revive"),
+    };
+    let event = Event {
+        name,
+        policy,
+        here: served.used,
+        initialised: served.initialised,
+        context: served.context,
+        child: Some((served.forks, served.used)),
+        violation: None,
+        rewrite: None,
+        service: Some(served.service),
+    };
+    fit(out, &event, scene, &LIMITS);
 }
 
 /// The first initialisation, as one line.
@@ -92,8 +117,10 @@ pub fn initialised(out: &mut Buffer<'_>, at: &Moment, policy: &str, scene: &Scen
         here: at,
         initialised: at,
         context: false,
+        child: None,
         violation: None,
         rewrite: None,
+        service: None,
     };
     fit(out, &event, scene, &LIMITS);
 }
@@ -116,8 +143,10 @@ pub fn rewritten(
         here: at,
         initialised,
         context: false,
+        child: None,
         violation: None,
         rewrite: Some(rewrite),
+        service: None,
     };
     fit(out, &event, scene, &LIMITS);
 }
@@ -245,6 +274,13 @@ impl Writer<'_, '_> {
                 self.optional("refusal", v.refusal);
             }
         }
+        if let Some(service) = event.service {
+            self.raw("context", format_args!("{}", event.context));
+            if let Service::Revived { took_us, driver_us } = service {
+                self.raw("took_us", format_args!("{took_us}"));
+                self.raw("driver_us", format_args!("{driver_us}"));
+            }
+        }
         if let Some(rewrite) = event.rewrite {
             self.rewrite(rewrite);
         }
@@ -263,9 +299,9 @@ impl Writer<'_, '_> {
             self.moment("forked", event.here);
             self.raw("forks", format_args!("[]"));
             self.raw("used", format_args!("null"));
-        } else if let Some(v) = event.violation {
+        } else if let Some((forks, used)) = event.child {
             // The fork that made this process; the chain follows.
-            match v.forks.last() {
+            match forks.last() {
                 Some(fork) => {
                     self.name("forked");
                     self.fork(fork);
@@ -274,12 +310,12 @@ impl Writer<'_, '_> {
             }
             self.name("forks");
             self.open("[");
-            for fork in v.forks {
+            for fork in forks {
                 self.item();
                 self.fork(fork);
             }
             self.close("]");
-            self.moment("used", v.used);
+            self.moment("used", used);
         } else {
             self.raw("forked", format_args!("null"));
             self.raw("forks", format_args!("[]"));

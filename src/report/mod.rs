@@ -64,6 +64,34 @@ pub struct Violation<'a> {
     pub refusal: Option<&'a str>,
 }
 
+/// How a forked process that used CUDA was served.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Service {
+    /// CUDA is absent in it.
+    Absent,
+    /// It has a driver of its own.
+    Revived {
+        /// Microseconds that it took besides the driver's own initialisation.
+        took_us: u64,
+        /// Microseconds of the driver's own initialisation.
+        driver_us: u64,
+    },
+}
+
+/// A forked process that used CUDA and goes on: what an event says of it.
+pub struct Served<'a> {
+    /// How.
+    pub service: Service,
+    /// Where the driver had been initialised.
+    pub initialised: &'a Moment,
+    /// A context had been created before the fork.
+    pub context: bool,
+    /// The forks from there to here, oldest first.
+    pub forks: &'a [&'a Fork],
+    /// Where it was used here first.
+    pub used: &'a Moment,
+}
+
 /// Processes that are listed, a line each, after the one that told a cause in full. A pool that
 /// replaces its dying workers makes them without end.
 pub const LISTED: u32 = 20;

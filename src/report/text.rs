@@ -9,7 +9,7 @@ use super::buffer::{Buffer, width};
 use super::frames::{self, Beside, Folded, Location};
 use super::native::{self, Frame};
 use super::scene::Scene;
-use super::{Action, Kind, LISTED, Violation, advice};
+use super::{Action, Kind, LISTED, Served, Service, Violation, advice};
 use crate::lineage::{Fork, Moment};
 use crate::policy::exec::Rewrite;
 
@@ -165,6 +165,31 @@ pub fn rewritten(out: &mut Buffer<'_>, rewrite: &Rewrite<'_>, at: &Moment) {
     }
     if rewrite.child.is_some() && !rewrite.reason.is_empty() {
         out.put(format_args!("forkguard: {}\n", rewrite.reason));
+    }
+}
+
+/// A forked process that used CUDA and goes on, for `FORKGUARD_VERBOSE=1`.
+pub fn served(out: &mut Buffer<'_>, served: &Served<'_>, scene: &Scene<'_>) {
+    let used = served.used;
+    out.put(format_args!(
+        "forkguard: pid {} used CUDA in a forked process ({}",
+        used.pid,
+        used.function()
+    ));
+    if let Some(seen) = frames::fold(&used.stack.python, Beside::Called) {
+        out.put_str(" at ");
+        pair(out, &seen, scene);
+    }
+    match served.service {
+        Service::Absent => out.put_str("): CUDA is absent in it (policy cpu)\n"),
+        Service::Revived { took_us, driver_us } => out.put(format_args!(
+            "): it has a driver of its own now (policy revive, {}.{} ms, of which {}.{} ms are \
+             the driver's)\n",
+            (took_us + driver_us) / 1000,
+            (took_us + driver_us) % 1000 / 100,
+            driver_us / 1000,
+            driver_us % 1000 / 100,
+        )),
     }
 }
 

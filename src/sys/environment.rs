@@ -1,6 +1,9 @@
-//! Variables that one process of this library leaves for another.
+//! The environment of this process, changed in place: variables that one process of this library
+//! leaves for another, and those that say what CUDA is to be.
 
-use core::ffi::{CStr, c_char};
+use core::ffi::{CStr, c_char, c_void};
+
+use super::program::Mapping;
 
 unsafe extern "C" {
     static mut environ: *mut *mut c_char;
@@ -39,5 +42,82 @@ pub unsafe fn take(name: &CStr) -> Option<&'static [u8]> {
             }
             at = at.add(1);
         }
+    }
+}
+
+/// Hides all devices: from frameworks that look only now, and from what this process will start.
+/// Python's own copy of the environment is Python's to change.
+///
+/// In a forked child with one thread, where the C library's lock may be held for ever: an entry is
+/// exchanged in place, or the array is copied with one more.
+pub fn hide_devices() {
+    put(c"CUDA_VISIBLE_DEVICES=");
+}
+
+/// Sets a variable for good. `entry` is the whole of it; programs may write into their environment's
+/// strings, so they get a copy.
+fn put(entry: &CStr) {
+    const WORD: usize = size_of::<*mut c_char>();
+    let name = name_of(entry);
+    let text = entry.to_bytes_with_nul();
+    // SAFETY: nobody else changes the array now, say the callers; it ends with a null pointer, and
+    // each entry is a C string.
+    unsafe {
+        let mut count = 0;
+        let mut place = None;
+        while !environ.is_null() && !(*environ.add(count)).is_null() {
+            let entry = environ.add(count);
+            if place.is_none() && CStr::from_ptr(*entry).to_bytes().starts_with(name) {
+                place = Some(entry);
+            }
+            count += 1;
+        }
+        let words = if place.is_some() { 0 } else { count + 2 };
+        let Ok(room) = Mapping::new(words * WORD + text.len()) else {
+            return;
+        };
+        let room = room.leak();
+        let copy: *mut c_void = room.as_mut_ptr().cast();
+        let value = room[words * WORD..].as_mut_ptr();
+        core::ptr::copy_nonoverlapping(text.as_ptr(), value, text.len());
+        if let Some(place) = place {
+            *place = value.cast();
+            return;
+        }
+        // A mapping begins at a page.
+        let copy = copy.cast::<*mut c_char>();
+        if count > 0 {
+            core::ptr::copy_nonoverlapping(environ, copy, count);
+        }
+        *copy.add(count) = value.cast();
+        environ = copy;
+    }
+}
+
+/// `NAME=` of `NAME=value`.
+fn name_of(entry: &CStr) -> &[u8] {
+    let text = entry.to_bytes();
+    text.split_inclusive(|&byte| byte == b'=')
+        .next()
+        .unwrap_or(text)
+}
+
+/// At load: sets a variable that the user did not set.
+///
+/// # Safety
+/// For the constructor: the program has no thread yet.
+pub unsafe fn set_default(entry: &'static CStr) {
+    let name = name_of(entry);
+    // SAFETY: says the caller; the array ends with a null pointer, and each entry is a C string.
+    let is_set = unsafe {
+        let mut at = environ;
+        while !at.is_null() && !(*at).is_null() && !CStr::from_ptr(*at).to_bytes().starts_with(name)
+        {
+            at = at.add(1);
+        }
+        !at.is_null() && !(*at).is_null()
+    };
+    if !is_set {
+        put(entry);
     }
 }

@@ -1,4 +1,4 @@
-"""Puts the adapter's modules together, in a package that no import statement of the program's can find by accident.
+"""Puts embedded modules together, in a package that no import statement of the program's can find by accident.
 
 Runs in the parent, from source, and in a fresh process, from the code objects that the parent carried over.
 """
@@ -10,22 +10,22 @@ import types
 KEPT = {"rebuild"}
 
 
-def install(codes, native):
+def install(codes, native, called="_forkguard"):
     if isinstance(codes, bytes):
         codes = marshal.loads(codes)
     # A fresh worker that is a parent now has had the other half of it already.
-    is_worker = "_forkguard" in sys.modules
-    package = types.ModuleType("_forkguard")
+    is_worker = called in sys.modules
+    package = types.ModuleType(called)
     package.__path__ = []
     package.codes, package.native, package.is_worker = codes, native, is_worker
-    sys.modules["_forkguard"] = package
+    sys.modules[called] = package
     try:
         for name, code in codes.items():
             if name == "load":
                 continue
-            module = sys.modules.get("_forkguard." + name)
+            module = sys.modules.get(called + "." + name)
             if module is None or name not in KEPT:
-                module = types.ModuleType("_forkguard." + name)
+                module = types.ModuleType(called + "." + name)
                 sys.modules[module.__name__] = module
                 exec(code, module.__dict__)
             setattr(package, name, module)
@@ -33,7 +33,7 @@ def install(codes, native):
         # What it imports may be there the next time: then no half of it is to be found.
         del sys.modules[module.__name__]
         if not is_worker:
-            del sys.modules["_forkguard"]
+            del sys.modules[called]
         raise
     return package
 
@@ -43,5 +43,4 @@ if "SOURCES" in globals():
         name: compile(source, "<forkguard: %s>" % name, "exec", dont_inherit=True)
         for name, source in SOURCES.items()
     }
-    package = install(codes, NATIVE)
-    on_fork, on_initialised = package.recognise.on_fork, package.template.on_initialised
+    globals().update(vars(install(codes, NATIVE, PACKAGE).entries))

@@ -1,0 +1,132 @@
+//! Python's side of `cpu`: in a forked child in which CUDA is absent, the frameworks that the parent
+//! had imported are told.
+//!
+//! The parent registers a handler with the interpreter, once CUDA is initialised; the child runs it
+//! at the end of its repair. Only Python code, so nothing of it stands on a forked child's way to a
+//! report.
+
+use core::ffi::{CStr, c_char, c_int, c_void};
+use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+
+use super::api::{self, Object};
+use super::embedded::{self, Source, sources};
+use super::native::{Calls, Method, calls, method};
+use crate::policy::cpu;
+use crate::report::emit;
+use crate::sys::raw;
+use crate::{config, lineage};
+
+const SOURCES: &[Source] = &sources!("absent": "frameworks", "entries");
+
+static METHODS: [Method; 3] = [
+    method(c"is_absent", is_absent),
+    method(c"origin", origin),
+    method(c"notice", notice),
+];
+
+/// The interpreter has the handler, or is about to have it.
+static WATCHED: AtomicBool = AtomicBool::new(false);
+/// The process that has asked its main thread to register it.
+static PENDING_IN: AtomicI32 = AtomicI32::new(0);
+
+/// CUDA was initialised in this process: has the main thread register the handler when it comes back
+/// to Python code. Here the caller may hold any lock of a library's. A program that is forked by C
+/// code (uWSGI) has no later moment.
+pub fn initialised() {
+    if !config::get().may_be_absent() || !api::is_initialized() {
+        return;
+    }
+    let Some(calls) = calls() else { return };
+    if PENDING_IN.swap(raw::getpid(), Ordering::Relaxed) != raw::getpid() {
+        // SAFETY: takes a function and its argument, from any thread, without the GIL.
+        unsafe { (calls.add_pending_call)(begin, core::ptr::null_mut()) };
+    }
+}
+
+/// On the main thread, with the GIL. A pending call is inherited: it may run in a forked child.
+unsafe extern "C" fn begin(_nothing: *mut c_void) -> c_int {
+    if PENDING_IN.load(Ordering::Relaxed) == raw::getpid() && api::holds_gil() {
+        watch();
+    }
+    0
+}
+
+/// Registers the handler. With the GIL, in a process that is about to fork or may be; what is
+/// registered before the interpreter asks for its handlers is in force for that very fork.
+pub fn watch() {
+    if !config::get().may_be_absent() || !api::is_main_interpreter() {
+        return;
+    }
+    let Some(calls) = calls() else { return };
+    if WATCHED.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    let _errno = raw::ErrnoGuard::new();
+    // SAFETY: the GIL is held, says the caller; each object is checked before it is used.
+    unsafe {
+        let space = embedded::run(calls, "_forkguard_absent", SOURCES, fill);
+        let done = if space.is_null() {
+            space
+        } else {
+            (calls.call)(
+                (calls.dict_get)(space, c"watch".as_ptr()),
+                core::ptr::null_mut::<()>(),
+            )
+        };
+        if done.is_null() {
+            // Frameworks go on to answer what the parent saw; the driver says that there is none.
+            (calls.err_clear)();
+        } else {
+            (calls.decref)(done);
+        }
+    }
+}
+
+/// The interpreter ends; a program that takes Python in may start another one.
+pub fn forget() {
+    WATCHED.store(false, Ordering::Release);
+}
+
+unsafe fn fill(calls: &Calls, dict: Object) -> bool {
+    // SAFETY: the GIL is held, says the caller.
+    unsafe { super::native::put(calls, dict, METHODS.iter()) }
+}
+
+/// `is_absent()`: whether CUDA is absent in this process.
+unsafe extern "C" fn is_absent(_module: Object, _arguments: Object) -> Object {
+    let Some(calls) = calls() else {
+        return core::ptr::null_mut();
+    };
+    // SAFETY: called by the interpreter, with the GIL.
+    unsafe { (calls.build)(c"i".as_ptr(), c_int::from(cpu::is_absent())) }
+}
+
+/// `origin()`: the process that initialised CUDA, and this one's parent at the fork.
+unsafe extern "C" fn origin(_module: Object, _arguments: Object) -> Object {
+    let Some(calls) = calls() else {
+        return core::ptr::null_mut();
+    };
+    let initialiser = lineage::initialisation().pid;
+    // SAFETY: takes nothing and always succeeds.
+    let parent = unsafe { libc::getppid() };
+    // SAFETY: called by the interpreter, with the GIL.
+    unsafe { (calls.build)(c"ii".as_ptr(), initialiser, parent) }
+}
+
+/// `notice(text)`: one line on stderr.
+unsafe extern "C" fn notice(_module: Object, arguments: Object) -> Object {
+    let Some(calls) = calls() else {
+        return core::ptr::null_mut();
+    };
+    let mut text = core::ptr::null::<c_char>();
+    // SAFETY: called by the interpreter, with the GIL and a tuple; `s` gives a C string that lives as
+    // long as its object, which the tuple keeps alive.
+    unsafe {
+        if (calls.parse)(arguments, c"s".as_ptr(), &raw mut text) == 0 {
+            return core::ptr::null_mut();
+        }
+        let text = CStr::from_ptr(text).to_str().unwrap_or("");
+        emit::notice(format_args!("pid {}: {text}", raw::getpid()));
+        (calls.build)(c"".as_ptr())
+    }
+}

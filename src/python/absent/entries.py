@@ -1,0 +1,9 @@
+"""What the library calls: `watch`, in the parent."""
+import os
+
+from _forkguard_absent import frameworks
+
+
+def watch():
+    """The handlers of a child run at the end of its repair, when it holds the GIL and no lock."""
+    os.register_at_fork(after_in_child=frameworks.in_child)

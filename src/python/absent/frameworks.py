@@ -1,0 +1,47 @@
+"""In a forked child in which CUDA is absent: tells the frameworks that its parent had imported.
+
+They answer from what the parent saw and ask nobody again, so each is told at the fork, by a function `absent(module)`
+in the module here that has its name. Every forked child pays for that: what is not needed before the first use of the
+framework is put off until then. It is called again in a grandchild, which has inherited what was done in the child.
+"""
+import os
+import sys
+
+import _forkguard_absent
+from _forkguard_absent import native
+
+FRAMEWORKS = ()
+
+
+def in_child():
+    if not native["is_absent"]():
+        return
+    _hide_devices()
+    for name in FRAMEWORKS:
+        module = sys.modules.get(name)
+        if module is None or getattr(getattr(module, "__spec__", None), "_initializing", False):
+            continue
+        try:
+            getattr(_forkguard_absent, name).absent(module)
+        except Exception as error:
+            notice(
+                "CUDA is absent in this forked process, but %s could not be told (%s: %s): it may still say that "
+                "there is a GPU" % (name, type(error).__name__, error)
+            )
+
+
+def _hide_devices():
+    """In Python's copy of the environment; the environment itself was changed before, without the C library's lock."""
+    environ = os.environ
+    environ._data[environ.encodekey("CUDA_VISIBLE_DEVICES")] = environ.encodevalue("")
+
+
+_noticed_in = []
+
+
+def notice(text):
+    """Says one thing, once a process, whichever framework comes first."""
+    pid = os.getpid()
+    if _noticed_in != [pid]:
+        _noticed_in[:] = [pid]
+        native["notice"](text)
