@@ -19,6 +19,7 @@ pub mod code;
 pub mod driver;
 pub mod names;
 pub mod pjrt;
+pub mod pjrt_absent;
 pub mod pjrt_names;
 pub mod slots;
 pub mod special;
@@ -113,12 +114,18 @@ fn own(index: Index, caller: usize) -> usize {
 }
 
 fn forked(index: Index, caller: usize, stack: usize) -> usize {
+    let plugin_absent = slots::kind(index) == Kind::XlaCall && policy::cpu::is_absent();
+    if plugin_absent && let Some(release) = pjrt_absent::release(index) {
+        return filled(index, release);
+    }
     match slots::class(index) {
         // What is taken down is forwarded, too: the driver refuses it at once and harmlessly,
         // and the frameworks then end as they end without the guard.
         Class::Harmless | Class::Probe | Class::Teardown => forward(index, true),
         // Not remembered in the slot: the next call may be a use.
-        Class::Use if policy::teardown::is_under_way(stack) => forward(index, false),
+        Class::Use if !plugin_absent && policy::teardown::is_under_way(stack) => {
+            forward(index, false)
+        }
         Class::Use => {
             let call = policy::Call {
                 kind: slots::kind(index),
@@ -129,8 +136,10 @@ fn forked(index: Index, caller: usize, stack: usize) -> usize {
                 // Revived: this process's own use, noted as such.
                 Verdict::Forward if standing() == Standing::Own => own(index, caller),
                 Verdict::Forward => forward(index, true),
-                // XLA's functions answer with objects of their own, which nobody here can make.
-                Verdict::Answer(_) if slots::kind(index) == Kind::XlaCall => forward(index, true),
+                // XLA's functions answer with an object, not with a number.
+                Verdict::Answer(_) if slots::kind(index) == Kind::XlaCall => {
+                    filled(index, pjrt_absent::refusal())
+                }
                 Verdict::Answer(code) => filled(index, code::answer(code)),
             }
         }

@@ -4,13 +4,14 @@
 //! threads that do not exist there, and hangs for ever. But each operation goes through the table
 //! of functions that the plugin's `GetPjrtApi` gives out. The program gets a copy of that table
 //! in which each function is a stub, so that the first PJRT call in a forked child comes to the
-//! gate, as a driver call does.
+//! gate, as a driver call does. (What it answers where CUDA is absent is in [`super::pjrt_absent`].)
 
 use core::cell::UnsafeCell;
 use core::ffi::c_void;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::driver;
+use super::pjrt_absent;
 use super::pjrt_names::PJRT_FUNCTIONS;
 use super::slots;
 use crate::config;
@@ -22,7 +23,7 @@ use crate::report::Kind;
 const HEADER: usize = 40;
 const WORD: usize = size_of::<usize>();
 /// Tables a process may load (CUDA, and perhaps another platform's), and words of each.
-const TABLES: usize = 4;
+pub const TABLES: usize = 4;
 const WORDS: usize = 512;
 
 struct Copies(UnsafeCell<[[usize; WORDS]; TABLES]>);
@@ -80,10 +81,12 @@ fn copy(place: usize, api: *const c_void, size: usize) -> *const c_void {
     let functions = &mut copy[HEADER / WORD..size / WORD];
     for (function, name) in functions.iter_mut().zip(PJRT_FUNCTIONS) {
         if *function != 0 {
-            *function = match slots::admit(name, *function, false, Kind::XlaCall, None) {
-                Some(index) => index.stub(),
-                None => driver::unguarded(name, *function),
-            };
+            *function = pjrt_absent::reader(name, place, *function).unwrap_or_else(|| {
+                match slots::admit(name, *function, false, Kind::XlaCall, None) {
+                    Some(index) => index.stub(),
+                    None => driver::unguarded(name, *function),
+                }
+            });
         }
     }
     let copy = core::ptr::from_ref(copy).cast::<c_void>();

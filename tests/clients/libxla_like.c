@@ -7,7 +7,10 @@
 #include <pthread.h>
 
 enum {
+    ERROR_MESSAGE = 1,
     CLIENT_CREATE = 10,
+    CLIENT_DESTROY = 11,
+    CLIENT_LOOKUP_DEVICE = 17,
     LOADED_EXECUTABLE_EXECUTE = 55,
     BUFFER_DESTROY = 58,
     FUNCTIONS = 120,
@@ -25,6 +28,16 @@ static struct {
     void *(*functions[FUNCTIONS])(void *);
 } api;
 
+// PJRT_Error_Message_Args.
+struct message {
+    size_t size;
+    void *extensions;
+    const void *error;
+    const char *text;
+    size_t length;
+};
+
+static pthread_t worker;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static int asked, done;
@@ -50,13 +63,34 @@ static void *nothing(void *unused)
 
 static void *create(void *unused)
 {
-    pthread_t worker;
     void *driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
     CUresult (*init)(unsigned) = driver ? (CUresult(*)(unsigned))dlsym(driver, "cuInit") : NULL;
     (void)unused;
     if (!init || init(0) != 0)
         return "no CUDA";
     return pthread_create(&worker, NULL, work, NULL) == 0 ? NULL : "no thread";
+}
+
+static void *message(void *arguments)
+{
+    struct message *message = arguments;
+    message->text = message->error;
+    message->length = strlen(message->text);
+    return NULL;
+}
+
+static void *lookup(void *unused)
+{
+    (void)unused;
+    return "no such device";
+}
+
+// As the real one does, it waits for its thread.
+static void *destroy_client(void *unused)
+{
+    (void)unused;
+    pthread_join(worker, NULL);
+    return NULL;
 }
 
 static void *execute(void *unused)
@@ -79,7 +113,10 @@ const void *GetPjrtApi(void)
         api.version.minor = 90;
         for (int i = 0; i < FUNCTIONS; i++)
             api.functions[i] = nothing;
+        api.functions[ERROR_MESSAGE] = message;
         api.functions[CLIENT_CREATE] = create;
+        api.functions[CLIENT_DESTROY] = destroy_client;
+        api.functions[CLIENT_LOOKUP_DEVICE] = lookup;
         api.functions[LOADED_EXECUTABLE_EXECUTE] = execute;
         api.functions[FUNCTIONS - 1] = NULL;  // a plugin leaves out what it does not have
         api.size = sizeof api;
