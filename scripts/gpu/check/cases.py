@@ -2,9 +2,10 @@
 
 A `violation` must be reported under `abort` and `warn` with the right file:line in all three
 places; a `silent` case must be indistinguishable from the bare run under every policy; a `served`
-case must work, because each of its workers has become a fresh process. `bare` holds what the
-program prints without the guard: a case whose program does not fail (or work) as described proves
-nothing, so this is checked too. The served cases are in `served_cases`.
+case must work, because each of its workers has become a fresh process; a `carried` case goes on in its
+forked children, with CUDA of their own or without any. `bare` holds what the program prints without the
+guard: a case whose program does not fail (or work) as described proves nothing, so this is checked too.
+The served cases are in `served_cases`, the carried ones in `revive_cases` and `cpu_cases`.
 """
 
 from dataclasses import dataclass, field
@@ -14,7 +15,32 @@ POLICIES = ("abort", "warn", "off")
 WAYS = {
     "exec": {"FORKGUARD_POLICY": "exec,abort", "FORKGUARD_TEMPLATE": "0"},
     "exec, template": {"FORKGUARD_POLICY": "exec,abort", "FORKGUARD_TEMPLATE": "1"},
+    "revive,exec": {"FORKGUARD_POLICY": "revive,exec", "FORKGUARD_TEMPLATE": "0"},
+    "revive, handles unused": {"FORKGUARD_POLICY": "revive", "FORKGUARD_REVIVE": "foreign-handles-unused"},
 }
+FRESH_WAYS = ("exec", "exec, template")
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the guard must tell in a carried case: how many events of each kind (a number, or a range), and
+    what on stderr. Whatever is not named here must not be there; `initialised` alone is free."""
+
+    revived: int | range = 0
+    # Processes in which the driver was asked and CUDA is absent.
+    cpu: int | range = 0
+    rewritten: int | range = 0
+    violations: int | range = 0
+    refused: int | range = 0
+    # A pattern for the reason of every refusal.
+    reason: str = ""
+    # Lines of the guard's on stderr, and a pattern for each; of a violation's report, a pattern for all of it.
+    notices: int | range = 0
+    notice: str = ""
+    # Lines on stderr beyond the bare run's that are not the guard's: a pattern for those that may be.
+    others: str = ""
+    # What the guard may add to a first call (the median of all revivals), in milliseconds.
+    took_ms: float | None = None
 
 
 @dataclass(frozen=True)
@@ -48,14 +74,24 @@ class Case:
     bare_runs: int = 1
     timeout: int = 90
     # Of a served case: what it prints when it works, how many forks become fresh processes (None:
-    # any number), and whether those initialise CUDA (None: as they like).
+    # any number), and which of those initialise CUDA: "each", "some" (a worker that is ready first may do
+    # all the tasks), "none", or "" where that says nothing.
     works: tuple = ()
     rewritten: int | None = None
-    initialise: bool | None = True
+    initialise: str = "each"
     # The workers say themselves, in a line each, that they are fresh (programs/fresh.py).
     telling: bool = False
     # Its imports leave no thread behind, so that with a template all workers are copies of it.
     copies: bool = False
+    # Of a carried case.
+    told: Told = Told()
+    # It measures the GPU's memory or its own time: it runs when nothing else does.
+    alone: bool = False
+
+    @property
+    def group(self):
+        """What `--only` may be given for a whole group; each of `cpu` and `revive` has a table of its own."""
+        return {"served": "exec", "carried": self.name.partition(":")[0]}.get(self.expect, "guard")
 
 
 def violation(name, program, args=(), **more):
@@ -68,13 +104,19 @@ def silent(name, program, args=(), **more):
 
 def served(name, program, args=(), needs=(), **more):
     needs = (*needs, "cloudpickle")
-    return Case(name, "served", program, args, **{"policies": tuple(WAYS), "needs": needs, **more})
+    return Case(name, "served", program, args, **{"policies": FRESH_WAYS, "needs": needs, **more})
+
+
+def carried(name, program, policies, args=(), **more):
+    return Case(name, "carried", program, args, policies=policies, **more)
 
 
 TORCH, CUPY, NUMBA, JAX = ("torch",), ("cupy",), ("numba",), ("jax",)
 BINDINGS, PYAV = ("bindings",), ("pyav", "sample")
 REFUSED = "Cannot re-initialize CUDA in forked subprocess"
 NVML = {"PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
+# The user's own setting, which the policies that would set it to 1 leave alone: asking initialises CUDA.
+RUNTIME = {"PYTORCH_NVML_BASED_CUDA_CHECK": "0"}
 HIDDEN = {"CUDA_VISIBLE_DEVICES": "-1"}
 DRIVER_CALL = r"^cu[A-Z]"
 ENDED_WELL = r"^child exit: \[?0\]?$"

@@ -15,13 +15,16 @@ from pathlib import Path
 
 from check import selftest, table
 from check.cases import GUARD_CASES
+from check.cpu_cases import CPU_CASES
 from check.judge import PLACES, judge, judge_bare
+from check.judge_carried import children_expected, children_told
 from check.judge_served import starts_told
 from check.machine import PROGRAMS, Machine
+from check.revive_cases import REVIVE_CASES
 from check.run import BARE, Outcome, clean_environment, command_for, run
 from check.served_cases import SERVED_CASES
 
-CASES = [*GUARD_CASES, *SERVED_CASES]
+CASES = [*GUARD_CASES, *SERVED_CASES, *REVIVE_CASES, *CPU_CASES]
 DEFAULT_LIB = Path(__file__).resolve().parents[3] / "target/release/libforkguard.so"
 # XLA starts a thread a core and takes its time: more of them at once only slow each other down.
 JAX_AT_ONCE = 4
@@ -35,7 +38,8 @@ def arguments(argv):
         "every policy and bare, and checks what each report names against the programs' lines.",
     )
     parser.add_argument("--lib", type=Path, default=DEFAULT_LIB, help="the library under test")
-    parser.add_argument("--only", metavar="PATTERN", default="", help="cases whose name matches")
+    parser.add_argument("--only", metavar="PATTERN", default="",
+                        help="cases whose name matches; guard, exec, revive and cpu are all of one kind")
     parser.add_argument("--jobs", type=int, default=max(2, (os.cpu_count() or 4) // 2),
                         help="programs at a time (half the cores)")
     parser.add_argument("--limit", type=float, default=450, metavar="SECONDS",
@@ -52,7 +56,7 @@ def arguments(argv):
 
 def main(argv):
     options = arguments(argv)
-    cases = [case for case in CASES if re.search(options.only, case.name, re.I)]
+    cases = chosen(options.only)
     if options.list:
         print("\n".join(f"{case.expect:9}  {case.name}" for case in cases))
         return 0
@@ -65,6 +69,12 @@ def main(argv):
         return check(options, cases, work)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def chosen(pattern):
+    """The cases of the group of that name, or else those whose name matches."""
+    group = [case for case in CASES if case.group == pattern]
+    return group or [case for case in CASES if re.search(pattern, case.name, re.I)]
 
 
 def check(options, cases, work):
@@ -111,27 +121,33 @@ class Runs:
 
     def all(self, cases):
         """One row a case and policy, in the table's order."""
-        with ThreadPoolExecutor(max_workers=self.jobs) as pool:
-            slow_first = sorted(cases, key=lambda case: (-case.timeout, not case.hangs))
-            pending = {
-                (case.name, policy, turn): pool.submit(self._one, case, policy, turn)
-                for case in slow_first
-                for policy in (BARE, *case.policies)
-                for turn in range(case.bare_runs if policy == BARE else 1)
-                if not self._missing(case)
-            }
-            return [row for case in cases for row in self._rows(case, pending)]
+        pending = {}
+        for alone in (False, True):
+            some = [case for case in cases if case.alone == alone and not self._missing(case)]
+            with ThreadPoolExecutor(max_workers=1 if alone else self.jobs) as pool:
+                for case in sorted(some, key=lambda case: (-case.timeout, not case.hangs)):
+                    self._start(case, pool, pending)
+        return [row for case in cases for row in self._rows(case, pending)]
+
+    def _start(self, case, pool, pending):
+        """Starts the runs of one case; a bare run is made once for all cases of the same program."""
+        for turn in range(case.bare_runs):
+            if _bare_run(case, turn) not in pending:
+                pending[_bare_run(case, turn)] = pool.submit(self._one, case, BARE, turn)
+        for policy in case.policies:
+            pending[case.name, policy] = pool.submit(self._one, case, policy)
 
     def _missing(self, case):
         return [need for need in case.needs if need in self.machine.unmet]
 
-    def _one(self, case, policy, turn):
+    def _one(self, case, policy, turn=0):
         """One run; None when the time was up before it could start."""
         left = self.deadline - time.monotonic()
         if left < 5:
             return None
         # Short: multiprocessing puts sockets there, whose names are limited to 107 bytes.
-        folder = self.work / f"{CASES.index(case) if case in CASES else case.name}-{policy}{turn or ''}"
+        name = f"{CASES.index(case) if case in CASES else case.name}-{policy}{turn or ''}"
+        folder = self.work / re.sub(r"\W+", "-", name)
         command = command_for(case, self.programs, self.machine.binaries)
         limit = min(case.timeout, left)
         if "jax" in case.needs:
@@ -145,14 +161,14 @@ class Runs:
             why = "; ".join(f"{need}: {self.machine.unmet[need]}" for need in missing)
             yield _row(case, "all", "not run", why, Outcome())
             return
-        bares = [pending[case.name, BARE, turn].result() for turn in range(case.bare_runs)]
+        bares = [pending[_bare_run(case, turn)].result() for turn in range(case.bare_runs)]
         bares = [bare for bare in bares if bare is not None]
         sources = {
             place: self.programs / case.elsewhere.get(place, case.program) for place in PLACES
         }
         binary = self.machine.binaries.get(case.binary)
         for policy in (BARE, *case.policies):
-            seen = bares[0] if policy == BARE and bares else pending[case.name, policy, 0].result()
+            seen = next(iter(bares), None) if policy == BARE else pending[case.name, policy].result()
             if seen is None or not bares:
                 yield _row(case, policy, "FAIL", "not run: the time was up", Outcome())
                 continue
@@ -166,9 +182,15 @@ class Runs:
             print(f"{'FAIL' if problems else 'ok  '} {case.name} / {policy}", file=sys.stderr)
 
 
+def _bare_run(case, turn):
+    """What two cases must have in common to have one bare run."""
+    return case.program, case.args, case.binary, tuple(sorted(case.env.items())), turn
+
+
 def _row(case, policy, result, note, seen):
     return {
         "case": case.name,
+        "group": case.group,
         "policy": policy,
         "expectation": _expectation(case, policy),
         "result": result,
@@ -186,6 +208,8 @@ def _expectation(case, policy):
         return "hangs, as today" if case.hangs else "as today"
     if case.expect == "served":
         return "works in fresh processes" if case.rewritten else "works"
+    if case.expect == "carried":
+        return children_expected(case.told)
     if case.expect == "silent" or policy == "off":
         return "same as bare"
     if policy == "warn":
@@ -197,6 +221,8 @@ def _expectation(case, policy):
 def _good_note(case, policy, seen):
     if policy != BARE and case.expect == "served":
         return starts_told(seen)
+    if policy != BARE and case.expect == "carried":
+        return children_told(seen)
     if case.hangs and seen.delay is not None:
         return f"report after {seen.delay:.2f} s"
     for event in seen.events:

@@ -9,7 +9,9 @@ import re
 import subprocess
 from collections import Counter
 
+from check.judge_carried import judge_carried
 from check.judge_served import judge_served
+from check.streams import masked_lines
 
 PLACES = {"initialised": "INIT", "forked": "FORK", "used": "USE"}
 SECTIONS = {"initialised": 1, "forked": 2, "used": 3}
@@ -43,6 +45,8 @@ def judge(case, policy, seen, bare, sources, binary):
     """One guarded run. `sources` gives the file that holds each place's mark."""
     if case.expect == "served":
         return judge_served(case, policy, seen)
+    if case.expect == "carried":
+        return judge_carried(case, seen, bare)
     if case.expect == "silent" or policy == "off":
         return _silent(policy, seen, bare)
     problems = _events_are_sound(seen, policy)
@@ -55,7 +59,7 @@ def judge(case, policy, seen, bare, sources, binary):
             problems.append(f"no child ended with {wanted}: {child_exits(seen.stdout) or 'none'}")
     else:
         problems += _same_outcome(seen, bare)
-        lost = _lines(bare.stderr) - _lines(seen.stderr)
+        lost = masked_lines(bare.stderr) - masked_lines(seen.stderr)
         problems += [f"a line of the bare run's stderr is gone: {line}" for line in list(lost)[:2]]
         pids = Counter(event.get("pid") for event in _violations(seen))
         if any(count > 1 for count in pids.values()):
@@ -81,9 +85,9 @@ def _violations(seen):
 
 def _silent(policy, seen, bare):
     problems = _same_outcome(seen, bare)
-    more, fewer = _lines(seen.stderr) - _lines(bare.stderr), _lines(bare.stderr) - _lines(seen.stderr)
-    problems += [f"stderr says more than bare: {line}" for line in list(more)[:2]]
-    problems += [f"stderr says less than bare: {line}" for line in list(fewer)[:2]]
+    said, said_bare = masked_lines(seen.stderr), masked_lines(bare.stderr)
+    problems += [f"stderr says more than bare: {line}" for line in list(said - said_bare)[:2]]
+    problems += [f"stderr says less than bare: {line}" for line in list(said_bare - said)[:2]]
     # Who asks for events may be told of an initialisation; under `off` nothing is even watched.
     allowed = set() if policy == "off" else {"initialised"}
     told = sorted({str(event.get("event")) for event in seen.events} - allowed)
@@ -104,14 +108,6 @@ def _same_outcome(seen, bare):
 
 def _ending(seen):
     return "the time limit" if seen.timed_out else seen.code
-
-
-def _lines(text):
-    """Lines with all that differs between two runs masked: numbers, addresses, temporary names."""
-    masked = re.sub(r"0x[0-9a-fA-F]+", "0xN", text)
-    masked = re.sub(r"\d+([.:]\d+)*", "N", masked)
-    masked = re.sub(r"/tmp/\S+", "/tmp/X", masked)
-    return Counter(line.rstrip() for line in masked.splitlines() if line.strip())
 
 
 def _events_are_sound(seen, policy):

@@ -4,7 +4,7 @@ guard's events say, and what the workers say of themselves.
 Returns a list of problems; an empty list is a pass.
 """
 
-import re
+from check.streams import broken_promises
 
 # What a worker says of itself: see programs/fresh.py.
 FRESH = ("worker: fresh, executed", "worker: fresh, of the template")
@@ -12,14 +12,7 @@ FRESH = ("worker: fresh, executed", "worker: fresh, of the template")
 
 def judge_served(case, way, seen):
     """`way` is `exec`, where no worker may be a copy of the template, or `exec, template`."""
-    problems = []
-    if seen.timed_out:
-        problems.append("the program did not end in time")
-    elif seen.code != case.code:
-        problems.append(f"ended with {seen.code}, expected {case.code}")
-    for form in case.works:
-        if not re.search(form, seen.stdout, re.M):
-            problems.append(f"its output does not show /{form}/")
+    problems = broken_promises(case, seen)
     problems += [f"not JSON: {line[:80]}" for line in seen.bad_events[:1]]
     problems += _forks(case, seen)
     problems += _workers(case, way, seen)
@@ -58,9 +51,9 @@ def _forks(case, seen):
         problems.append("two fresh processes have one pid")
     # Whoever initialised CUDA has it of its own; a fork of the parent could not have.
     own = {event.get("pid") for event in _named(seen, "initialised")} & set(children)
-    if case.initialise and len(own) != len(children):
+    if case.initialise == "each" and len(own) != len(children) or case.initialise == "some" and not own:
         problems.append(f"{len(own)} of {len(children)} fresh processes initialised CUDA themselves")
-    if case.initialise is False and own:
+    if case.initialise == "none" and own:
         problems.append(f"{len(own)} fresh processes initialised CUDA, which none of them needs")
     return problems
 

@@ -56,6 +56,16 @@ from cuda.bindings import driver
 assert int(driver.cuInit(0)[0]) == 0
 print(cuda.bindings.__version__)
 """,
+    "nvrtc": """
+from cuda.bindings import nvrtc
+print(".".join(map(str, nvrtc.nvrtcVersion()[1:])))
+""",
+    "nvml": """
+import ctypes
+nvml, name = ctypes.CDLL("libnvidia-ml.so.1"), ctypes.create_string_buffer(80)
+assert nvml.nvmlInit_v2() == 0 and nvml.nvmlSystemGetDriverVersion(name, 80) == 0
+print(name.value.decode())
+""",
     "pyav": """
 import av
 assert "h264_cuvid" in av.codecs_available, "this PyAV was built without h264_cuvid"

@@ -7,7 +7,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from check.cases import served, silent, violation
+from check import table
+from check.cases import Told, carried, served, silent, violation
 
 PROGRAMS = Path(__file__).resolve().parent / "selftest_programs"
 
@@ -59,6 +60,40 @@ SERVED = [
     ("violation", "exec", "a violation was reported"),
     ("inherits", "exec", "1 of 2 fresh processes initialised CUDA themselves"),
     ("speaks", "exec", "stderr says: forkguard: hello"),
+    # Where some are to initialise CUDA, one worker may have nothing to do, but not both.
+    ("some-idle", "exec", None),
+    ("some-all-idle", "exec", "0 of 2 fresh processes initialised CUDA themselves"),
+]
+# What is to be told in each: a child of its own driver, one without CUDA, and one that is refused.
+REVIVED = Told(revived=2, took_ms=3.0)
+ABSENT = Told(cpu=range(1, 3), notices=1, notice="is absent", others="^a framework falls back")
+REFUSED = Told(violations=1, refused=1, reason="runtime", notice="revive: .* runtime library is up")
+CARRIED = [
+    ("good", "revive", REVIVED, None),
+    ("other-result", "revive", REVIVED, "its output does not show"),
+    ("other-code", "revive", REVIVED, "ended with 3, expected 0"),
+    ("one-less", "revive", REVIVED, "1 events say revived, expected 2"),
+    ("same-pid", "revive", REVIVED, "a process is told of twice as revived"),
+    ("own-parent", "revive", REVIVED, "mistakes the child for its parent"),
+    ("no-places", "revive", REVIVED, "does not say where CUDA was initialised"),
+    ("slow", "revive", REVIVED, "reviving took 3.50 ms, expected less than 3.0"),
+    ("no-times", "revive", REVIVED, "lacks took_us and driver_us"),
+    ("violation", "revive", REVIVED, "1 events say violation, expected 0"),
+    ("refused", "revive", REVIVED, "1 events say refused, expected 0"),
+    ("bad-json", "revive", REVIVED, "not JSON"),
+    ("speaks", "revive", REVIVED, "1 notices on stderr, expected 0: forkguard: hello"),
+    ("noisy", "revive", REVIVED, "stderr says more than bare: Traceback"),
+    ("good", "cpu", ABSENT, None),
+    ("mute", "cpu", ABSENT, "0 notices on stderr, expected 1"),
+    ("speaks", "cpu", ABSENT, "2 notices on stderr, expected 1"),
+    ("other-words", "cpu", ABSENT, "another notice: forkguard: something else"),
+    ("noisy", "cpu", ABSENT, "stderr says more than bare: Traceback"),
+    ("none-absent", "cpu", ABSENT, "0 events say cpu, expected 1 to 2"),
+    ("good", "revive,abort", REFUSED, None),
+    ("other-words", "revive,abort", REFUSED, "the report does not show"),
+    ("mute", "revive,abort", REFUSED, "no report on stderr"),
+    ("other-reason", "revive,abort", REFUSED, "refused for another reason: no image"),
+    ("never", "revive,abort", REFUSED, "0 events say violation, expected 1"),
 ]
 
 
@@ -75,13 +110,17 @@ def main(work):
 
     cases = []
     plans = (("violation", VIOLATIONS), ("silent", SILENTS), ("hang", HANGS), ("served", SERVED))
+    for behaviour, policy, told, word in CARRIED:
+        case = carried(f"carried.{behaviour}.{policy}", "pretend.py", (policy,), ("carried", behaviour), told=told,
+                       bare=("^child: refused$",), works=("^child: served$",), timeout=20)
+        cases.append((case, policy, word))
     for kind, plan in plans:
         for behaviour, policy, word in plan:
             make = {"silent": silent, "served": served}.get(kind, violation)
             case = make(f"{kind}.{behaviour}.{policy}", "pretend.py", (kind, behaviour), timeout=20)
             if kind == "served":
                 case = replace(case, needs=(), works=("^answer: 4$",), rewritten=2, telling=True,
-                               copies=True)
+                               copies=True, initialise="some" if "some" in behaviour else "each")
             elif kind != "silent":
                 case = replace(case, bare=("^child",), function="^cuPretend$", advice="spawn")
             cases.append((replace(case, policies=(policy,), hangs=kind == "hang"), policy, word))
@@ -100,9 +139,21 @@ def main(work):
         if not right:
             wrong += 1
             print(f"WRONG VERDICT {case.name}: {row['result']} ({row['note']})\n{row['stderr']}")
-    wrong += _native_lines_work(work)
-    print(f"self-test: {len(cases) + 1 - wrong} right, {wrong} wrong", file=sys.stderr)
+    wrong += _native_lines_work(work) + _tables_are_whole(rows.values())
+    print(f"self-test: {len(cases) + 2 - wrong} right, {wrong} wrong", file=sys.stderr)
     return int(wrong > 0)
+
+
+def _tables_are_whole(rows):
+    """Every row must stand in the Markdown once, the timed groups' in tables of their own; 1 when not."""
+    rows = [dict(row, group={"revive": "revive", "cpu": "cpu"}.get(row["policy"], "guard")) for row in rows]
+    lines = table.markdown(rows, "title").splitlines()
+    heads = sum(line.startswith("| case |") for line in lines)
+    told = sum(line.startswith("| ") for line in lines) - 2 * heads
+    if (heads, told) == (1 + len(table.TITLES), len(rows)):
+        return 0
+    print(f"WRONG: {heads} tables with {told} rows, expected {1 + len(table.TITLES)} with {len(rows)}")
+    return 1
 
 
 def _native_lines_work(work):

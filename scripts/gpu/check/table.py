@@ -1,6 +1,9 @@
 """Prints the rows: aligned for a terminal, Markdown for a note, JSON for a machine."""
 
 HEAD = ("case", "policy", "expectation", "result", "note")
+# Of the cases that have a Markdown table of their own, where time matters.
+TIMED = ("case", "policy", "expectation", "result", "seconds", "note")
+TITLES = {"revive": "`revive`: the child has CUDA of its own", "cpu": "`cpu`: CUDA is absent in the child"}
 
 
 def aligned(rows):
@@ -14,11 +17,21 @@ def aligned(rows):
 
 
 def markdown(rows, title):
-    """The same as a Markdown table."""
-    lines = [title, "", "| " + " | ".join(HEAD) + " |", "|" + " --- |" * len(HEAD)]
-    for row in rows:
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in _cells(row)) + " |")
+    """The same as Markdown: one table, and one each for the groups in `TITLES`, with the seconds of each run."""
+    rest = [row for row in rows if row["group"] not in TITLES]
+    lines = [title, "", *(_table(rest, HEAD) if rest else [])]
+    for group, heading in TITLES.items():
+        some = [row for row in rows if row["group"] == group]
+        if some:
+            lines += ["", heading, "", *_table(some, TIMED)]
     return "\n".join([*lines, "", summary(rows), ""])
+
+
+def _table(rows, head):
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    for row in rows:
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in _cells(row, head)) + " |")
+    return lines
 
 
 def summary(rows):
@@ -28,5 +41,5 @@ def summary(rows):
     return text + (f", {count['not run']} not run" if count["not run"] else "")
 
 
-def _cells(row):
-    return tuple(str(row[key]) for key in HEAD)
+def _cells(row, head=HEAD):
+    return tuple(str(row[key]) for key in head)

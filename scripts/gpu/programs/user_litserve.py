@@ -3,11 +3,13 @@ manager are forked from the main process, and only the worker uses CUDA.
 
 `clean` and `asked` (the script asks `is_available()` first) are both right: no forked process
 touches the GPU. `array`: asked, and the worker's answer is a CuPy array, which LitServe's manager and
-the HTTP server, both forked, receive. (A torch tensor would go by CUDA IPC, and torch does not pass on what
-it received so, with any start method: "Attempted to send CUDA tensor received from another process".)
+the HTTP server, both forked, receive; `array driver`: the same, but the parent calls cuInit and asks nobody.
+(A torch tensor would go by CUDA IPC, and torch does not pass on what it received so, with any start
+method: "Attempted to send CUDA tensor received from another process".)
 A client of its own process asks once and stops the server.
 """
 
+import ctypes
 import json
 import multiprocessing
 import os
@@ -84,7 +86,9 @@ def free_port():
 
 
 def main():
-    if sys.argv[1] != "clean":
+    if sys.argv[2:] == ["driver"]:
+        say(f"parent: {ctypes.CDLL('libcuda.so.1').cuInit(0)}")
+    elif sys.argv[1] != "clean":
         say(f"parent asks: {torch.cuda.is_available()}")
     port = free_port()
     client = multiprocessing.get_context("fork").Process(target=ask, args=(port,))

@@ -67,12 +67,57 @@ def child(parent):
     os._exit(0)  # USE
 
 
+def tell(name, **more):
+    with open(os.environ["FORKGUARD_REPORT"], "a") as events:
+        events.write(json.dumps({"schema": 1, "event": name, **more}) + "\n")
+
+
+def carry():
+    """As a program of two children does, 11 and 12, that have CUDA of their own (`revive`), in which CUDA is absent
+    (`cpu`), or of which the first is refused and aborts (`revive,abort`)."""
+    if not POLICY:
+        print("child: refused", flush=True)
+        return
+    print("child: wrong" if HOW == "other-result" else "child: served", flush=True)
+    parent = os.getpid()
+    if POLICY == "revive,abort":
+        tell("refused", pid=11, reason="no image" if HOW == "other-reason" else "the runtime is initialised")
+        if HOW != "never":
+            tell("violation", pid=11)
+        if HOW != "mute":
+            why = "no image" if HOW == "other-words" else "the runtime\n       library is up"
+            print(f"forkguard: CUDA used in a forked process\n\n  revive: {why}", file=sys.stderr)
+        return
+    carried(parent)
+    if HOW == "bad-json":
+        with open(os.environ["FORKGUARD_REPORT"], "a") as events:
+            events.write("{half a line\n")
+    if HOW in ("violation", "refused"):
+        tell(HOW, pid=12, reason="no image")
+    if POLICY == "cpu" and HOW != "mute":
+        words = "something else" if HOW == "other-words" else "CUDA is absent in this process"
+        print(f"forkguard: {words}\na framework falls back to the CPU", file=sys.stderr)
+    if HOW == "speaks":
+        print("forkguard: hello", file=sys.stderr)
+    if HOW == "noisy":
+        print("Traceback (most recent call last):", file=sys.stderr)
+
+
+def carried(parent):
+    """The events of the children."""
+    times = {} if HOW == "no-times" else {"took_us": 3500 if HOW == "slow" else 800, "driver_us": 9900}
+    for child in (11, 12):
+        if HOW == "none-absent" or child == 12 and HOW == "one-less":
+            continue
+        pid = 11 if HOW == "same-pid" else child
+        first = pid if HOW == "own-parent" else parent
+        places = {} if HOW == "no-places" else {
+            "initialised": {"pid": first}, "forked": {"pid": parent}, "used": {"pid": pid}}
+        tell("revived" if POLICY == "revive" else "cpu", pid=pid, **places, **(times if POLICY == "revive" else {}))
+
+
 def serve():
     """As a program of two workers does that became fresh processes, 11 and 12."""
-    def tell(name, **more):
-        with open(os.environ["FORKGUARD_REPORT"], "a") as events:
-            events.write(json.dumps({"schema": 1, "event": name, **more}) + "\n")
-
     if not POLICY:
         print("answer: refused", flush=True)
         return
@@ -85,7 +130,7 @@ def serve():
         if child == 11 or HOW != "mute":
             told = {"fork": "a fork of its parent", "template": "fresh, of the template"}
             print("worker:", told.get(HOW, "fresh, executed"), flush=True)
-        if child == 11 or HOW != "inherits":
+        if HOW != "some-all-idle" and (child == 11 or HOW not in ("inherits", "some-idle")):
             tell("initialised", pid=child)
     if HOW == "violation":
         tell("violation", pid=12)
@@ -98,6 +143,9 @@ def main():
     if KIND == "served":
         serve()
         return
+    if KIND == "carried":
+        carry()
+        sys.exit(3 if POLICY and HOW == "other-code" else 0)
     if KIND == "stuck":
         time.sleep(60)
     parent = os.getpid()  # INIT

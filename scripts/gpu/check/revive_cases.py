@@ -1,0 +1,183 @@
+"""The cases of policy `revive`: forked children that get a driver of their own, and what is refused.
+
+A parent that had only called cuInit is served as it is; one with a context only on the user's word
+(UNUSED); one whose runtime library is up is refused, and the next policy of the chain has its turn.
+"""
+
+from check.cases import (BINDINGS, CUPY, ENDED_WELL, HIDDEN, NUMBA, NVML, PYAV, REFUSED, RUNTIME, TORCH, Told,
+                         carried)
+
+REVIVE, UNUSED = ("revive",), ("revive, handles unused",)
+NOT_INITIALISED = "CUDA_ERROR_NOT_INITIALIZED"
+ONE_DEVICE = "1 device, right"
+# What the guard may add to the driver's own initialisation, in milliseconds.
+TOOK = 3.0
+
+BY_DRIVER = [
+    *[carried(f"revive: cuda-bindings, parent has {parent}, kernel by {kernel}", "revive_bindings.py", REVIVE,
+              (parent, kernel), needs=(*BINDINGS, *more), bare=(f"^child: RuntimeError: {NOT_INITIALISED}",),
+              works=(f"^child: {ONE_DEVICE}$", ENDED_WELL, "^parent goes on: right$"),
+              told=Told(revived=1, took_ms=TOOK))
+      for parent, kernel, more in (("init", "ptx", ()), ("init", "nvrtc", ("nvrtc",)), ("queries", "ptx", ()))],
+    carried("revive: cuda-bindings, parent has a context, nothing said", "revive_bindings.py",
+            ("revive", "revive,abort"), ("context", "ptx"), needs=BINDINGS, bare=(NOT_INITIALISED,),
+            works=("^child exit: -6$", "^parent goes on: right$"),
+            told=Told(violations=1, refused=1, reason="(?i)context|handle", notice="revive: .*foreign-handles-unused")),
+    carried("revive: cuda-bindings, parent has a context", "revive_bindings.py", UNUSED, ("context", "ptx"),
+            needs=BINDINGS, bare=(NOT_INITIALISED,),
+            works=(f"^child: {ONE_DEVICE}$", ENDED_WELL, "^parent goes on: right$"),
+            told=Told(revived=1, took_ms=TOOK)),
+    carried("revive: cuda-bindings counts, as it is", "bindings_fork.py", REVIVE, needs=BINDINGS,
+            bare=(f"child: {NOT_INITIALISED}",), works=("^child: CUDA_SUCCESS$", ENDED_WELL), told=Told(revived=1)),
+    carried("revive: linked with -lcuda, as it is", "linked.c", UNUSED, needs=("linked_c",), binary="linked_c",
+            bare=("cuDeviceGetCount answers 3",), works=("cuDeviceGetCount answers 0", ENDED_WELL),
+            told=Told(revived=1)),
+    carried("revive: numba asked, kernel in the child", "revive_numba.py", REVIVE, needs=NUMBA,
+            bare=("initialized before forking",), works=("^child: 1498500$", ENDED_WELL, "^parent: 1498500$"),
+            told=Told(revived=1)),
+]
+
+TORCH_AFTER = [
+    carried(f"revive: torch trains after {who} in the parent", "revive_torch.py", ways, (who,), needs=(*TORCH, *needs),
+            bare=bare, works=(r"(?s)^child: ((?:0\.\d{6} ?){5}, \d+\.\d{4} on cuda:0)$.*^never forked: \1$", ENDED_WELL,
+                              "^parent kept it: True$"),
+            told=Told(revived=revived), timeout=120)
+    for who, ways, needs, bare, revived in (
+        ("bindings", REVIVE, BINDINGS, (r"^child: \w+Error: ",), 1),
+        ("numba", REVIVE, NUMBA, (r"^child: \w+Error: ",), 1),
+        ("ffmpeg", UNUSED, PYAV, (r"^child: \w+Error: ",), 1),
+        # It asks torch, which under this policy asks NVML: nothing is initialised, nothing is to be done.
+        ("triton", REVIVE, ("inductor",), (f"^child: RuntimeError: {REFUSED}",), 0),
+    )
+]
+
+CUVID = [
+    *[carried(f"revive: pyav, h264_cuvid on both sides, the child ends by {ending}", "revive_pyav.py", UNUSED,
+              (ending,), needs=PYAV, bare=("cuInit answers 3", "Generic error in an external library",
+                                "^parent decoded on to the end: True$"),
+              works=("^child: cuInit answers 0$", "^child decoded to the end: True$", ENDED_WELL,
+                     "^parent decoded on to the end: True$"), told=Told(revived=1))
+      for ending in ("return", "os._exit")],
+    *[carried(f"revive: pyav {how}, as it is", "pyav_decode.py", UNUSED, (how,), needs=PYAV, bare=(bare,),
+              works=(works, ENDED_WELL, "^parent decoded on to the end: True$"), told=Told(revived=1))
+      for how, bare, works in (("cuinit", "cuInit answers 3", "^cuInit answers 0$"),
+                               ("cuvid", "Generic error", "^child decoder: None$"))],
+]
+
+# A runtime library has registrations inside the driver that no rewinding brings back.
+RUNTIME_REASON = r"(?i)runtime"
+CHAIN = [
+    *[carried(f"revive: road: {kind} cudart", "runtime.cu", REVIVE, needs=(need,), binary=need,
+              bare=("cudaMalloc answers 3",), works=("^child exit: -6$",),
+              told=Told(violations=1, refused=1, reason=RUNTIME_REASON, notice=r"revive: .*runtime"))
+      for kind, need in (("static", "runtime_static"), ("shared", "runtime_shared"))],
+    carried("revive: torch used, the chain ends in abort", "chain_torch.py", ("revive,abort",), needs=TORCH,
+            bare=(f"child: RuntimeError: {REFUSED}",), works=("^child exit: -6$", r"^parent goes on: 8\.0 on cuda$"),
+            told=Told(violations=1, refused=1, reason=RUNTIME_REASON, notice=r"revive: .*runtime")),
+    carried("revive: torch used, the chain goes on to cpu", "chain_torch.py", ("revive,cpu",), needs=TORCH,
+            bare=(REFUSED,), works=(r"^child: 8\.0 on cpu$", ENDED_WELL, r"^parent goes on: 8\.0 on cuda$"),
+            # No driver call need be made for it, and then nothing is refused aloud.
+            told=Told(cpu=range(2), refused=range(2), reason=RUNTIME_REASON, notices=1, notice="(?i)cpu")),
+    carried("revive: torch used, the chain goes on to exec", "chain_torch.py", ("revive,exec",),
+            needs=(*TORCH, "cloudpickle"), bare=(REFUSED,),
+            works=(r"^child: 8\.0 on cuda$", ENDED_WELL, r"^parent goes on: 8\.0 on cuda$"),
+            told=Told(rewritten=1, refused=range(2), reason=RUNTIME_REASON)),
+    carried("revive: cupy asked, the chain ends in abort", "cupy_ask.py", ("revive,abort",), needs=CUPY,
+            bare=("cudaErrorInitializationError",), works=("^child exit: -6$",),
+            told=Told(violations=1, refused=1, reason=RUNTIME_REASON, notice=r"revive: .*runtime")),
+    carried("revive: cupy asked, the chain goes on to cpu", "cupy_ask.py", ("revive,cpu",), needs=CUPY,
+            bare=("cudaErrorInitializationError",), works=("^CUDARuntimeError: .*CPU", ENDED_WELL),
+            told=Told(cpu=range(2), refused=range(2), reason=RUNTIME_REASON, notices=range(2))),
+    carried("revive: cupy 2 processes x 3 threads, the chain goes on to exec", "cupy_threads.py", ("revive,exec",),
+            ("poisoned",), needs=(*CUPY, "cloudpickle"), bare=("cudaErrorInitializationError",),
+            works=(r"^thread 2: 56$", ENDED_WELL),
+            told=Told(rewritten=2, refused=range(3), reason=RUNTIME_REASON)),
+]
+
+HEALTH = [
+    carried("revive: the parent works on, the child leaves", "revive_parent.py", UNUSED, ("leaves",), needs=BINDINGS,
+            bare=(f"^child: RuntimeError: {NOT_INITIALISED}",),
+            works=("^parent before: right$", "^child: right$", "^parent during: right$", ENDED_WELL,
+                   "^parent after: right$"), told=Told(revived=1)),
+    carried("revive: the parent works on, the child is killed at work", "revive_parent.py", UNUSED, ("killed",),
+            needs=BINDINGS, bare=(f"^child: RuntimeError: {NOT_INITIALISED}",),
+            works=("^parent before: right$", "^child: right$", "^parent during: right$", "^child exit: -9$",
+                   "^parent after: right$"), told=Told(revived=1)),
+    carried("revive: children killed while they are revived", "revive_killed_early.py", UNUSED, needs=BINDINGS,
+            bare=("failed: True$",), works=("^killed in the middle: True, failed: False$",
+                                            r"^parent after each: \['right'\]$"), told=Told(revived=range(31))),
+    carried("revive: 200 children, one after the other", "revive_many.py", UNUSED, ("200",), needs=BINDINGS,
+            bare=(rf"^child: RuntimeError: {NOT_INITIALISED} \(200 times\)$",),
+            works=(r"^child: 1 \(150 times\)$", rf"^child: {ONE_DEVICE} \(50 times\)$", r"^exits: \{0: 200\}$",
+                   r"^parent every time: \['right'\]$"),
+            told=Told(revived=200, took_ms=TOOK), timeout=110),
+    carried("revive: 16 children at once", "revive_many.py", UNUSED, ("16",), needs=BINDINGS,
+            bare=(rf"^child: RuntimeError: {NOT_INITIALISED} \(16 times\)$",),
+            works=(rf"^child: {ONE_DEVICE} \(16 times\)$", r"^exits: \{0: 16\}$", r"^parent every time: \['right'\]$"),
+            told=Told(revived=16)),
+    carried("revive: grandchildren, only the last has a context", "revive_family.py", REVIVE, ("asking",),
+            needs=BINDINGS, bare=(NOT_INITIALISED,),
+            works=("^child: 1 device$", "^grandchild: 1 device$", "^great-grandchild: right$",
+                   r"(?s)(^child exit: 0$.*){3}", "^child again: 1$", "^grandchild again: 1$", "^parent again: 1$"),
+            told=Told(revived=3)),
+    carried("revive: grandchildren, each has a context", "revive_family.py", UNUSED, ("working",), needs=BINDINGS,
+            bare=(NOT_INITIALISED,),
+            works=("^child: right$", "^grandchild: right$", "^great-grandchild: right$",
+                   r"(?s)(^child exit: 0$.*){3}", "^child again: right$", "^grandchild again: right$",
+                   "^parent again: right$"), told=Told(revived=3)),
+    carried("revive: forked by a thread, four threads at once", "revive_threads.py", REVIVE, needs=BINDINGS,
+            bare=(NOT_INITIALISED,),
+            works=(rf"(?s)(^thread: {ONE_DEVICE}$.*){{4}}", f"^forking thread: {ONE_DEVICE}$", ENDED_WELL,
+                   f"^parent goes on: {ONE_DEVICE}$"), told=Told(revived=1)),
+    *[carried(f"revive: every way out of a child, parent has {what}", "revive_exit.py", ways, (what,), needs=BINDINGS,
+              bare=(f"^return: RuntimeError: {NOT_INITIALISED}",),
+              works=("^return: right$", r"^sys\.exit: right$", r"^os\._exit: right$", f"^thread: {ONE_DEVICE}$",
+                     r"(?s)(^child exit: 0$.*){4}", f"^parent after thread: {after}$"), told=Told(revived=4))
+      for what, ways, after in (("init", REVIVE, "1"), ("context", UNUSED, "right"))],
+    *[carried(f"revive: NVML started {when} CUDA", "revive_nvml.py", REVIVE, (when,), needs=(*BINDINGS, "nvml"),
+              bare=(f"CUDA RuntimeError: {NOT_INITIALISED}",),
+              works=(rf"^child: NVML (\d+) before, \1 after; CUDA {ONE_DEVICE}$", "^child: NVML anew 0, CUDA 1$",
+                     ENDED_WELL, f"^parent goes on: NVML 0, CUDA {ONE_DEVICE}$"), told=Told(revived=1))
+      for when in ("before", "after")],
+    carried("revive: a failing cuInit first", "failing_init.py", REVIVE, ("driver",), needs=("driver",), env=HIDDEN,
+            bare=("^parent: 100$",), works=("^parent: 100$", "^child: 0$", ENDED_WELL)),
+    carried("revive: the parent's memory", "revive_memory.py", UNUSED, needs=BINDINGS, alone=True,
+            bare=(f"^child: RuntimeError: {NOT_INITIALISED}",),
+            works=(r"(?s)(^child: right$.*){3}", *(rf"^free after {way}: \+0 bytes$"
+                                                   for way in ("frees", "leaves", "killed")),
+                   r"(?s)(^parent: right$.*){3}"), told=Told(revived=3)),
+    carried("revive: times, 20 children", "revive_times.py", REVIVE, needs=BINDINGS, alone=True,
+            bare=(NOT_INITIALISED,),
+            works=("^children: all well$", "^first call within 30 ms: True$", f"^parent: {ONE_DEVICE}$"),
+            told=Told(revived=20, took_ms=TOOK)),
+]
+
+ASKED = r"^parent asks: True$"
+NOTHING_TO_DO = [
+    carried("revive: torch only asked, nothing to do", "torch_nvml_check.py", ("revive", "cpu", "exec"), needs=TORCH,
+            bare=("^setting: None$", REFUSED), works=("^setting: 1$", ASKED, r"^child: 4\.0$", ENDED_WELL)),
+    carried("revive: torch only asked, the user's own 1", "torch_nvml_check.py", ("revive", "cpu", "exec"), needs=TORCH,
+            env=NVML, bare=("^setting: 1$", r"^child: 4\.0$"),
+            works=("^setting: 1$", ASKED, r"^child: 4\.0$", ENDED_WELL)),
+    carried("revive: torch only asked, the user's own 0", "torch_nvml_check.py", ("revive",), needs=TORCH, env=RUNTIME,
+            bare=("^setting: 0$", REFUSED),
+            works=("^setting: 0$", ASKED, "^child exit: -6$", r"^parent goes on: 4\.0$"),
+            told=Told(violations=1, refused=1, reason=RUNTIME_REASON, notice="revive: .*runtime")),
+]
+
+# In these the inference worker is spawned; the HTTP server and LitServe's manager are forks.
+USERS = [
+    carried("revive: user: LitServe itself, asked", "user_litserve.py", REVIVE, ("asked",), needs=("torch", "litserve"),
+            bare=("^answer: ", "^server ended$"),
+            works=(r"^answer: .*\[2\.0, 4\.0, 6\.0, 8\.0\], 'device': 'cuda'", "^server ended$")),
+    carried("revive: user: LitServe itself, an array on the GPU is the answer", "user_litserve.py", REVIVE,
+            ("array", "driver"), needs=("torch", "cupy", "litserve"), bare=("^server ended$",),
+            works=(r"^answer: .*\[2\.0, 4\.0, 6\.0, 8\.0\], 'device': 'cuda'", "^server ended$"),
+            told=Told(revived=range(1, 4))),
+    carried("revive: user: LitServe, asked (shape)", "user_litserve_shape.py", REVIVE, ("asked",), needs=TORCH,
+            bare=(REFUSED,), works=(r"^8\.0$", ENDED_WELL)),
+    carried("revive: user: Applio preprocessing (shape)", "user_applio_shape.py", REVIVE, needs=TORCH,
+            bare=(REFUSED,), works=(r"^device: cuda:0$", r"^file: \d+$", ENDED_WELL)),
+]
+
+REVIVE_CASES = [*BY_DRIVER, *TORCH_AFTER, *CUVID, *CHAIN, *HEALTH, *NOTHING_TO_DO, *USERS]
