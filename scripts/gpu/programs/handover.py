@@ -15,10 +15,13 @@ class Signal:
     def give(self, word=b"."):
         os.write(self.writer, word)
 
-    def wait(self, patience=PATIENCE):
-        """The byte that was given, or nothing when the time is up."""
-        ready, _, _ = select.select([self.reader], [], [], patience)
-        return os.read(self.reader, 1) if ready else b""
+    def wait(self, child=None):
+        """The byte that was given, or nothing when the time is up or the child that should give it is gone."""
+        others = [os.pidfd_open(child)] if child else []
+        ready, _, _ = select.select([self.reader, *others], [], [], PATIENCE)
+        for other in others:
+            os.close(other)
+        return os.read(self.reader, 1) if self.reader in ready else b""
 
     def is_given(self):
         return bool(select.select([self.reader], [], [], 0)[0])

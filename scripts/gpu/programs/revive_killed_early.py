@@ -21,8 +21,7 @@ LATEST = 0.015
 
 def child(begins, ends):
     begins.give()
-    say_failed = attempt(driver_work.start)
-    ends.give(b"." if say_failed == "None" else b"!")
+    ends.give(b"." if attempt(driver_work.start) == "None" else b"!")
     signal.pause()
 
 
@@ -35,7 +34,7 @@ def main():
         pid = os.fork()
         if pid == 0:
             child(begins, ends)
-        begins.wait()
+        begins.wait(pid)
         late = time.monotonic() + LATEST * number / CHILDREN
         while time.monotonic() < late:
             pass

@@ -48,7 +48,7 @@ def main():
                 say(f"child: {failed}")
                 working.give()
             os._exit(0)
-        working.wait()
+        working.wait(pid)
         if way == "killed":
             os.kill(pid, signal.SIGKILL)
         await_pid(pid)

@@ -37,7 +37,7 @@ def main():
             say(f"child: {failed}")
             working.give()
         os._exit(0)
-    working.wait()
+    working.wait(pid)
     say(f"parent during: {work.run(500)}")
     if sys.argv[1] == "killed":
         os.kill(pid, signal.SIGKILL)

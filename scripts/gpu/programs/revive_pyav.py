@@ -13,6 +13,8 @@ from handover import Signal
 from outcome import attempt, await_pid, say
 
 QUARTER = 12
+# What the program keeps to its end: a child that falls off the end takes it down, too.
+kept = []
 
 
 def decoder_and_packets():
@@ -35,7 +37,8 @@ def child(half_way, go_on):
 
 
 def main():
-    decoder, packets = decoder_and_packets()
+    kept.append(decoder_and_packets())
+    decoder, packets = kept[0]
     frames = decode(decoder, packets[:QUARTER])
     half_way, go_on = Signal(), Signal()
     pid = os.fork()
@@ -46,10 +49,10 @@ def main():
         if sys.argv[1] == "os._exit":
             os._exit(0)
         return
-    half_way.wait()
+    half_way.wait(pid)
     frames += decode(decoder, packets[QUARTER:2 * QUARTER])
     go_on.give()
-    await_pid(pid)
+    await_pid(pid, patience=20)
     frames += decode(decoder, packets[2 * QUARTER:])
     say(f"parent decoded on to the end: {frames >= 40}")
 
