@@ -16,7 +16,15 @@ use crate::report::emit;
 use crate::sys::raw;
 use crate::{config, lineage};
 
-const SOURCES: &[Source] = &sources!("absent": "frameworks", "entries");
+const SOURCES: &[Source] = &sources!("absent":
+    "frameworks",
+    "torch_words",
+    "torch_answers",
+    "torch_kernels",
+    "torch_classes",
+    "torch",
+    "entries"
+);
 
 static METHODS: [Method; 3] = [
     method(c"is_absent", is_absent),

@@ -10,7 +10,7 @@ import sys
 import _forkguard_absent
 from _forkguard_absent import native
 
-FRAMEWORKS = ()
+FRAMEWORKS = ("torch",)
 
 
 def in_child():

@@ -1,0 +1,100 @@
+""""cuda" becomes the CPU: kernels for the dispatcher, through which each operation goes in every thread, whoever asks.
+
+An operation that makes a tensor from nothing asks the few kernels here for its memory, with a device; a tensor that is
+brought to a device asks them for the place it is copied to, or where "cuda" comes without a number, asks the driver for
+the current device first: such requests get the number 0. As on a GPU, what was brought to "cuda" is a copy, so a
+program may change it in place. Only tensors that the parent left on the GPU have CUDA kernels still, which fail.
+
+Registered at the first explicit use and not at the fork: most forked children never ask.
+"""
+import warnings
+
+# Those which make memory on the device, all other operations that take a device being made of them.
+FACTORIES = ("empty_strided", "empty.memory_format", "tril_indices", "triu_indices", "_efficientzerotensor")
+# Registrations end with the object that made them.
+_kept = []
+
+
+def register(torch):
+    if not hasattr(torch, "library"):
+        return
+    cuda = torch.library.Library("aten", "IMPL", "CUDA")
+    any_device = torch.library.Library("aten", "IMPL")
+    _kept.extend((cuda, any_device))
+    for index, name in enumerate(FACTORIES):
+        kernel = _on_cpu(torch, _operator(torch, name))
+        if index == 0:
+            _first(cuda, name, kernel)
+        else:
+            cuda.impl(name, kernel)
+    to_device, to_options = _conversions(torch)
+    any_device.impl("to.device", to_device, "CompositeImplicitAutograd")
+    any_device.impl("to.dtype_layout", to_options, "CompositeImplicitAutograd")
+
+
+def _operator(torch, name):
+    packet, _, overload = name.partition(".")
+    return getattr(getattr(torch.ops.aten, packet), overload or "default")
+
+
+def _first(library, name, kernel):
+    """PyTorch warns, once a process, that a kernel is replaced; the program did not do that."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        library.impl(name, kernel)
+
+
+def _on_cpu(torch, operator):
+    cpu = torch.device("cpu")
+
+    def made(*arguments, **named):
+        named["device"] = cpu
+        named["pin_memory"] = None
+        return operator(*arguments, **named)
+
+    return made
+
+
+def _conversions(torch):
+    first = torch.device("cuda", 0)
+    copied = torch.ops.aten._to_copy.default
+    preserve = torch.preserve_format
+
+    def is_as_asked(tensor, dtype, layout, device, memory_format):
+        return (
+            (dtype is None or dtype == tensor.dtype)
+            and (layout is None or layout == tensor.layout)
+            and (device is None or device == tensor.device)
+            and (memory_format in (None, preserve) or tensor.is_contiguous(memory_format=memory_format))
+        )
+
+    def to_options(
+        tensor,
+        dtype=None,
+        layout=None,
+        device=None,
+        pin_memory=None,
+        non_blocking=False,
+        copy=False,
+        memory_format=None,
+    ):
+        if device is not None and device.type == "cuda" and device.index is None:
+            device = first
+        if not copy and is_as_asked(tensor, dtype, layout, device, memory_format):
+            return tensor
+        return copied(
+            tensor,
+            dtype=dtype,
+            layout=layout,
+            device=device,
+            pin_memory=pin_memory,
+            non_blocking=non_blocking,
+            memory_format=memory_format,
+        )
+
+    def to_device(tensor, device, dtype, non_blocking=False, copy=False, memory_format=None):
+        return to_options(
+            tensor, dtype, None, device, None, non_blocking=non_blocking, copy=copy, memory_format=memory_format
+        )
+
+    return to_device, to_options

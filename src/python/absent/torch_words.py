@@ -1,0 +1,42 @@
+"""What is said about CUDA that is absent: PyTorch's own words for a machine without a GPU, and why that is so here."""
+import os
+
+from _forkguard_absent import frameworks
+from _forkguard_absent import native
+
+
+def why():
+    initialiser, parent = native["origin"]()
+    where = "the parent process" if initialiser == parent else "an ancestor process"
+    return "CUDA was initialised in %s (pid %d) before the fork; under forkguard's policy cpu it is absent here" % (
+        where,
+        initialiser,
+    )
+
+
+def no_gpu():
+    return RuntimeError("No CUDA GPUs are available (%s)" % why())
+
+
+def not_here():
+    return RuntimeError(
+        "This tensor lives in GPU memory of the parent process, which cannot be reached from here; move it to the CPU "
+        "before it is sent (%s)" % why()
+    )
+
+
+def notice(torch, frame):
+    frameworks.notice(
+        'torch was asked for "cuda"%s; the CPU takes its place (%s)' % (_place(torch, frame), why())
+    )
+
+
+def _place(torch, frame):
+    """Where in the program: the innermost frame that is not PyTorch's own."""
+    own = os.path.dirname(torch.__file__) + os.sep
+    while frame is not None and frame.f_code.co_filename.startswith((own, "<forkguard")):
+        frame = frame.f_back
+    if frame is None:
+        return ""
+    return " at %s:%d" % (frame.f_code.co_filename, frame.f_lineno)
+
