@@ -18,13 +18,8 @@ fn tasks_of_prefork_workers_use_cuda() {
             "[[0, 0], [0, 1], [0, 4], [0, 9], [0, 16], [0, 25]]",
             "True 0",
         ]);
-        assert!(
-            !outcome.stderr.contains("forkguard:"),
-            "{}",
-            outcome.story()
-        );
-        let events = outcome.events();
-        let count = |name: &str| events.iter().filter(|event| event["event"] == name).count();
+        outcome.assert_guard_silent();
+        let count = |name: &str| outcome.events_named(name).len();
         assert!(count("rewritten") >= 3, "{}", outcome.story());
         assert_eq!(
             count("refused") + count("violation"),

@@ -48,31 +48,7 @@ fn goes_on(outcome: &Outcome, reason: &str) {
     assert!(blocked_now.ends_with("4800"), "{}", outcome.story());
     assert_ne!(ignored, ignored_now);
     outcome.assert_reports("cuDeviceGetCount");
-    // The report breaks its lines.
-    let said = outcome
-        .stderr
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ");
-    assert!(
-        said.contains(reason),
-        "nothing says {reason:?}\n{}",
-        outcome.story()
-    );
-
-    let events = outcome.events();
-    let named = |name: &str| {
-        events
-            .iter()
-            .filter(|event| event["event"] == name)
-            .collect::<Vec<_>>()
-    };
-    let (told, violation) = (named("refused"), named("violation"));
-    assert_eq!((told.len(), violation.len()), (1, 1), "{}", outcome.story());
-    for event in [&told[0]["reason"], &violation[0]["refusal"]] {
-        let event = event.as_str().unwrap_or_default();
-        assert!(event.contains(reason), "{event}");
-    }
+    outcome.assert_explains(reason).assert_refused(reason);
 }
 
 #[test]
@@ -139,9 +115,8 @@ fn threads_at_once() {
         "parent count 0",
     ];
     assert_eq!(lines[3..], expected, "{}", outcome.story());
-    let events = outcome.events();
-    let told = events.iter().filter(|event| event["event"] == "refused");
-    assert_eq!(told.count(), 1, "{}", outcome.story());
+    let told = outcome.events_named("refused");
+    assert_eq!(told.len(), 1, "{}", outcome.story());
 }
 
 #[test]

@@ -16,25 +16,10 @@ fn entries(what: &str) -> Outcome {
 #[track_caller]
 fn stays_a_fork(what: &str, reason: &str) {
     let outcome = entries(what);
-    outcome.assert_stdout(&["forked: count 3", "worker exited 3"]);
-    told(&outcome, reason);
-}
-
-#[track_caller]
-fn told(outcome: &Outcome, reason: &str) {
-    outcome.assert_reports("cuDeviceGetCount");
-    let events = outcome.events();
-    let refused: Vec<_> = events
-        .iter()
-        .filter(|event| event["event"] == "refused")
-        .collect();
-    assert_eq!(refused.len(), 1, "{}", outcome.story());
-    let violation = events.iter().find(|event| event["event"] == "violation");
-    let violation = violation.unwrap_or_else(|| panic!("{}", outcome.story()));
-    for told in [&refused[0]["reason"], &violation["refusal"]] {
-        let told = told.as_str().unwrap_or_default();
-        assert!(told.contains(reason), "{told}");
-    }
+    outcome
+        .assert_stdout(&["forked: count 3", "worker exited 3"])
+        .assert_reports("cuDeviceGetCount")
+        .assert_refused(reason);
 }
 
 #[test]
@@ -97,19 +82,10 @@ fn server_stays_forked(how: &str, reason: &str) {
         .args(["1", how])
         .policy("exec,warn")
         .run();
-    outcome.assert_says("client: the worker's cuInit failed");
-    outcome.assert_reports("cuInit");
-    // The report breaks its lines.
-    let said = outcome
-        .stderr
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ");
-    assert!(
-        said.contains(reason),
-        "nothing says {reason:?}\n{}",
-        outcome.story()
-    );
+    outcome
+        .assert_says("client: the worker's cuInit failed")
+        .assert_reports("cuInit")
+        .assert_explains(reason);
 }
 
 #[test]
@@ -131,8 +107,10 @@ fn without_proc() {
         .policy("exec,warn")
         .with_events()
         .run();
-    outcome.assert_stdout(&["forked: count 3", "worker exited 3"]);
-    told(&outcome, "the program's command line is had from /proc");
+    outcome
+        .assert_stdout(&["forked: count 3", "worker exited 3"])
+        .assert_reports("cuDeviceGetCount")
+        .assert_refused("the program's command line is had from /proc");
 }
 
 /// The variable that tells a fresh process what it is means nothing to any other one.

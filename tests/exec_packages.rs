@@ -12,17 +12,9 @@ fn works(package: &str) {
         .run();
     outcome.assert_code(0);
     outcome.assert_stdout(&[&format!("{package} ok")]);
-    assert!(
-        !outcome.stderr.contains("forkguard:"),
-        "{}",
-        outcome.story()
-    );
-    let rewritten = |event: &serde_json::Value| event["event"] == "rewritten";
-    assert!(
-        outcome.events().iter().any(rewritten),
-        "{}",
-        outcome.story()
-    );
+    outcome.assert_guard_silent();
+    let rewritten = outcome.events_named("rewritten");
+    assert!(!rewritten.is_empty(), "{}", outcome.story());
 }
 
 macro_rules! packages {

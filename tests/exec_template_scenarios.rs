@@ -27,20 +27,4 @@ fn run(scenario: &str) -> Outcome {
     outcome
 }
 
-fn runs_silently(scenario: &str) {
-    run(scenario).assert_silent();
-}
-
-exec_scenarios!(runs_silently);
-
-/// The worker's own traceback is all that is said.
-#[test]
-fn exception() {
-    let outcome = run("exception");
-    outcome.assert_says("ValueError: expected traceback");
-    assert!(
-        !outcome.stderr.contains("forkguard:"),
-        "{}",
-        outcome.story()
-    );
-}
+exec_scenarios!(run);

@@ -1,13 +1,25 @@
 //! Lists of clients' pieces that more than one test goes through, each as a macro that makes one test of every piece: it
 //! calls the function it is given with the piece's name.
 
-/// What multiprocessing promises of a worker: the scenarios of `exec_scenarios.py` that say nothing on stderr.
+/// What multiprocessing promises of a worker: the scenarios of `exec_scenarios.py`. The function answers the outcome; only
+/// a worker that raises may say something, its own traceback.
 #[macro_export]
 macro_rules! exec_scenarios {
     ($run:ident) => {
-        $crate::each_named! { $run:
+        fn runs_silently(scenario: &str) {
+            $run(scenario).assert_silent();
+        }
+
+        $crate::each_named! { runs_silently:
             pool pool_tasks executor queue queues locks manager pipe_and_lambda closure subclass terminate nested
             nested_queue thread shared_memory sockets raw_fd
+        }
+
+        #[test]
+        fn exception() {
+            $run("exception")
+                .assert_says("ValueError: expected traceback")
+                .assert_guard_silent();
         }
     };
 }

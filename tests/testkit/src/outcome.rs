@@ -80,6 +80,42 @@ impl Outcome {
         self
     }
 
+    /// Fails unless standard error holds this text, wherever the report breaks its lines.
+    #[track_caller]
+    pub fn assert_explains(&self, text: &str) -> &Self {
+        let words: Vec<&str> = self.stderr.split_whitespace().collect();
+        assert!(
+            words.join(" ").contains(text),
+            "nothing says {text:?}\n{}",
+            self.story()
+        );
+        self
+    }
+
+    /// Fails if the guard said anything on standard error, where the program may have had a say.
+    #[track_caller]
+    pub fn assert_guard_silent(&self) -> &Self {
+        let silent = !self.stderr.contains("forkguard:");
+        assert!(silent, "the guard spoke\n{}", self.story());
+        self
+    }
+
+    /// Fails unless one event says that something was refused for this reason, and one violation says so, too.
+    #[track_caller]
+    pub fn assert_refused(&self, reason: &str) -> &Self {
+        for (name, field) in [("refused", "reason"), ("violation", "refusal")] {
+            let events = self.events_named(name);
+            assert_eq!(events.len(), 1, "events {name}\n{}", self.story());
+            let told = events[0][field].as_str().unwrap_or_default();
+            assert!(
+                told.contains(reason),
+                "the {field} is {told:?}, not {reason:?}\n{}",
+                self.story()
+            );
+        }
+        self
+    }
+
     /// Fails unless exactly one full report was written, with all its parts and this function as the one used.
     #[track_caller]
     pub fn assert_reports(&self, function: &str) -> &Self {
@@ -126,6 +162,14 @@ impl Outcome {
                 })
             })
             .collect()
+    }
+
+    /// Those events of one name.
+    #[track_caller]
+    pub fn events_named(&self, name: &str) -> Vec<Value> {
+        let mut events = self.events();
+        events.retain(|event| event["event"] == name);
+        events
     }
 
     /// All of it, for a failing test's message.
