@@ -15,7 +15,6 @@ import functools
 import json
 import logging
 import mimetypes
-import multiprocessing
 import os
 import pickle
 import random
@@ -27,24 +26,11 @@ import typing
 import warnings
 import weakref
 
+import exec_asking
 import exec_kept
 from exec_kept import MISSING, table
 
-context = multiprocessing.get_context("fork")
-ours, theirs = context.Pipe()
-driver = ctypes.CDLL("libcuda.so.1")
-assert driver.cuInit(0) == 0
-
-
-def ask(look):
-    def work():
-        theirs.send((look(), driver.cuInit(0)))
-
-    process = context.Process(target=work)
-    process.start()
-    process.join(60)
-    assert process.exitcode == 0, process.exitcode
-    return ours.recv()
+ask = exec_asking.asker()
 
 
 def default(self, value):

@@ -4,28 +4,14 @@ fork. `exec_objects.py PIECE`
 Each piece starts one worker by fork and prints what it saw: the same line with plain forks and under
 FORKGUARD_POLICY=exec. `init` is the only difference: whether CUDA can be used there.
 """
-import ctypes
-import multiprocessing
 import multiprocessing.util
 import sys
 import weakref
 import xml.dom.minidom
 
-context = multiprocessing.get_context("fork")
-ours, theirs = context.Pipe()
-driver = ctypes.CDLL("libcuda.so.1")
-assert driver.cuInit(0) == 0
+import exec_asking
 
-
-def ask(look):
-    def work():
-        theirs.send((look(), driver.cuInit(0)))
-
-    process = context.Process(target=work)
-    process.start()
-    process.join(60)
-    assert process.exitcode == 0, process.exitcode
-    return ours.recv()
+ask = exec_asking.asker()
 
 
 class Thing:

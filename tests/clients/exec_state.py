@@ -5,11 +5,9 @@ with plain forks and under FORKGUARD_POLICY=exec. `init` is the only difference:
 """
 import builtins
 import contextvars
-import ctypes
 import functools
 import json
 import logging
-import multiprocessing
 import os
 import signal
 import sys
@@ -18,24 +16,11 @@ import threading
 import types
 import warnings
 
+import exec_asking
 import exec_config
 import exec_patches
 
-context = multiprocessing.get_context("fork")
-ours, theirs = context.Pipe()
-driver = ctypes.CDLL("libcuda.so.1")
-assert driver.cuInit(0) == 0
-
-
-def ask(look):
-    def work():
-        theirs.send((look(), driver.cuInit(0)))
-
-    process = context.Process(target=work)
-    process.start()
-    process.join(60)
-    assert process.exitcode == 0, process.exitcode
-    return ours.recv()
+ask = exec_asking.asker()
 
 
 def module_globals():
@@ -233,10 +218,7 @@ def generator():
 
 
 def argument():
-    process = context.Process(target=lambda items: theirs.send((next(items), driver.cuInit(0))), args=(iter_once(),))
-    process.start()
-    process.join()
-    return ours.recv()
+    return ask(next, iter_once())
 
 
 def iter_once():
