@@ -15,6 +15,7 @@
 //! | [`stack`] | native and Python stacks in fixed memory |
 //! | [`policy`] | what happens when CUDA is used in a forked process |
 //! | [`report`] | what is said about it: text, JSON, advice, where it goes |
+//! | [`revive`] | the driver's data, saved and put back |
 //! | [`python`] | what the guard does to the interpreter: watches torch's own refusal, rewrites forks |
 //! | [`semaphores`] | anonymous semaphores that a fresh process can map |
 //! | [`template`] | the fresh interpreter that is kept ready, and its copies |
@@ -44,6 +45,7 @@ pub mod lookup;
 pub mod policy;
 pub mod python;
 pub mod report;
+pub mod revive;
 pub mod semaphores;
 pub mod siblings;
 pub mod stack;

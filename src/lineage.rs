@@ -9,6 +9,7 @@ use core::cell::UnsafeCell;
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
+use crate::gate::{self, Standing};
 use crate::policy::{cpu, exec, teardown};
 use crate::stack::{self, Stack};
 use crate::sys::{modules, raw, thread};
@@ -108,7 +109,13 @@ static STATE: AtomicU32 = AtomicU32::new(CLEAN);
 static OWNER: AtomicI32 = AtomicI32::new(0);
 static RECORDED: AtomicBool = AtomicBool::new(false);
 static CONTEXT: AtomicBool = AtomicBool::new(false);
-static RUNTIME_API: AtomicBool = AtomicBool::new(false);
+/// The address of code that was given an export table, 0 for none: in the process that initialised
+/// CUDA …
+static RUNTIME_API: AtomicUsize = AtomicUsize::new(0);
+/// … and in a forked child of it, before it has a driver of its own.
+static RUNTIME_API_HERE: AtomicUsize = AtomicUsize::new(0);
+/// Set in a process with a driver of its own that has inherited handles of another one's.
+static FOREIGN_HANDLES: AtomicBool = AtomicBool::new(false);
 
 struct Place<T>(UnsafeCell<T>);
 
@@ -153,14 +160,24 @@ pub fn has_context() -> bool {
     CONTEXT.load(Ordering::Relaxed)
 }
 
-/// Notes that a runtime API (libcudart, linked or loaded) is present.
-pub fn note_runtime_api() {
-    RUNTIME_API.store(true, Ordering::Relaxed);
+/// Notes that a runtime API (libcudart, linked or loaded) is present: the code at `caller`.
+pub fn note_runtime_api(caller: usize) {
+    let place = match gate::standing() {
+        Standing::Own => &RUNTIME_API,
+        Standing::Forked => &RUNTIME_API_HERE,
+    };
+    let _ = place.compare_exchange(0, caller, Ordering::Relaxed, Ordering::Relaxed);
 }
 
-/// Whether a runtime API is present.
-pub fn has_runtime_api() -> bool {
-    RUNTIME_API.load(Ordering::Relaxed)
+/// The code of the runtime API that was present where CUDA was initialised.
+pub fn runtime_api() -> Option<usize> {
+    Some(RUNTIME_API.load(Ordering::Relaxed)).filter(|&caller| caller != 0)
+}
+
+/// Whether this process has a driver of its own and handles of another process's driver, which
+/// nothing but its end may still touch.
+pub fn has_foreign_handles() -> bool {
+    FOREIGN_HANDLES.load(Ordering::Relaxed)
 }
 
 /// Where CUDA was initialised; empty where the record was not finished when the fork was made.
@@ -248,6 +265,52 @@ pub fn forks(into: &mut [Option<&'static Fork>; CHAIN + 1]) -> usize {
     len
 }
 
+/// Whether this process was made by a fork that was seen, and not by another system call since.
+pub fn was_forked_here() -> bool {
+    if thread::current().forking.get() != 0 {
+        // A handler that runs inside of `fork`, in the child.
+        return true;
+    }
+    let mut found: [Option<&'static Fork>; FORKS_GIVEN] = [None; FORKS_GIVEN];
+    let count = forks(&mut found);
+    let last = found[..count].last().copied().flatten();
+    last.is_some_and(|fork| fork.child == raw::getpid())
+}
+
+/// This forked process has a driver of its own: it is where CUDA was initialised, by a call of
+/// `function` that returns to `caller`, and no fork led to it from there.
+pub fn restart(function: &CStr, caller: usize) {
+    RECORDED.store(false, Ordering::Release);
+    // SAFETY: see `Place`: of this process's threads, which wait for the one that revives, none
+    // reads it meanwhile.
+    let moment = unsafe { &mut *INITIALISATION.0.get() };
+    moment.stack.native_len = 0;
+    stack::python::capture(&mut moment.stack.python);
+    if stack::native::is_safe() {
+        stack::native::capture(&mut moment.stack);
+    }
+    moment.stamp(function, caller);
+    RECORDED.store(true, Ordering::Release);
+    if CONTEXT.swap(false, Ordering::Relaxed) {
+        FOREIGN_HANDLES.store(true, Ordering::Relaxed);
+    }
+    RUNTIME_API.store(
+        RUNTIME_API_HERE.swap(0, Ordering::Relaxed),
+        Ordering::Relaxed,
+    );
+    OWNER.store(raw::getpid(), Ordering::Relaxed);
+    STATE.store(INITIALISED, Ordering::Release);
+    // Records that this process's threads have claimed since for forks of their own stay theirs.
+    let line = LINE_LEN.swap(0, Ordering::Relaxed).min(CHAIN);
+    for entry in &LINE[..line] {
+        CLAIMED[usize::from(entry.load(Ordering::Relaxed))].store(false, Ordering::Release);
+    }
+    let pending = thread::current().forking.replace(0);
+    if let Some(claimed) = CLAIMED.get((pending as usize).wrapping_sub(1)) {
+        claimed.store(false, Ordering::Release);
+    }
+}
+
 /// How many forks [`forks`] can give.
 pub const FORKS_GIVEN: usize = CHAIN + 1;
 
@@ -291,13 +354,14 @@ impl Forking {
 
     /// In the child: the record becomes part of this process's line.
     pub fn in_child(self) {
-        thread::current().forking.set(0);
+        // A handler that ran inside of `fork` may have got this process a driver of its own.
+        let revived = thread::current().forking.replace(0) == 0 && self.record.is_some();
         exec::keep_refusal();
         modules::after_fork();
         teardown::after_fork();
         template::wait::after_fork();
         let len = LINE_LEN.load(Ordering::Relaxed).min(CHAIN);
-        if let Some(index) = self.record {
+        if let Some(index) = self.record.filter(|_| !revived) {
             // SAFETY: claimed by the thread that this process is a copy of; nobody else is here.
             unsafe { (*RECORDS[index].0.get()).child = raw::getpid() };
             let place = if len == CHAIN {
@@ -321,6 +385,8 @@ impl Forking {
                 .any(|entry| usize::from(entry.load(Ordering::Relaxed)) == index);
             claimed.store(ours, Ordering::Relaxed);
         }
-        cpu::after_fork();
+        if !revived {
+            cpu::after_fork();
+        }
     }
 }

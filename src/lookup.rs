@@ -16,6 +16,7 @@ use crate::gate::special::Special;
 use crate::gate::{arch, driver, slots};
 use crate::python::audit;
 use crate::report::Kind;
+use crate::revive;
 use crate::sys::elf::{self, Object};
 use crate::sys::raw::ErrnoGuard;
 
@@ -107,6 +108,11 @@ pub unsafe extern "C" fn dlsym(
     let name = unsafe { CStr::from_ptr(name) };
     match name.to_bytes() {
         b"GetPjrtApi" => return pjrt(handle, name),
+        // Given out as it is: only that it is about to be called matters.
+        name if driver::is_other_librarys_name(name) => {
+            revive::before_library();
+            return NOT_OURS;
+        }
         // What Python looks for in an extension module.
         [b'P', b'y', b'I', b'n', b'i', b't', b'_', ..] => audit::loading(),
         _ => {}

@@ -21,9 +21,14 @@ static PAGE: AtomicPtr<Page> = AtomicPtr::new(core::ptr::null_mut());
 
 /// Makes the page, in the process that has just initialised CUDA.
 pub fn prepare() {
-    if !PAGE.load(Ordering::Acquire).is_null() {
-        return;
+    if PAGE.load(Ordering::Acquire).is_null() {
+        restart();
     }
+}
+
+/// Makes a page for the family that begins with this process. The one before stays mapped: a thread
+/// may be at it.
+pub fn restart() {
     // SAFETY: a fresh anonymous mapping; nothing else is there.
     let page = unsafe {
         libc::mmap(

@@ -138,10 +138,10 @@ macro_rules! stub_body {
 }
 pub(crate) use stub_body;
 
-/// The body of `dlsym` and `dlvsym`: names that cannot be the driver's (`cu…`), a plugin's
-/// (`GetP…`) or an extension module's (`PyI…`) go straight to the true function `$real`, whose
-/// caller stays the program (`RTLD_NEXT` depends on it); the rest ask `$slow`, which gets the
-/// return address as fourth argument.
+/// The body of `dlsym` and `dlvsym`: names that cannot be the driver's (`cu…`), its other
+/// libraries' (`NvE…`, `NvO…`), a plugin's (`GetP…`) or an extension module's (`PyI…`) go straight
+/// to the true function `$real`, whose caller stays the program (`RTLD_NEXT` depends on it); the
+/// rest ask `$slow`, which gets the return address as fourth argument.
 macro_rules! lookup_code {
     ($slow:path, $real:path) => {
         ::core::arch::naked_asm!(
@@ -188,6 +188,18 @@ macro_rules! lookup_code {
             "cmp w16, #80", // 'P'
             "b.eq 2b",
             "5:",
+            "cmp w16, #78", // 'N'
+            "b.ne 6f",
+            "ldrb w16, [x1, #1]",
+            "cmp w16, #118", // 'v'
+            "b.ne 3f",
+            "ldrb w16, [x1, #2]",
+            "cmp w16, #69", // 'E'
+            "b.eq 2b",
+            "cmp w16, #79", // 'O'
+            "b.eq 2b",
+            "b 3f",
+            "6:",
             "cmp w16, #80", // 'P'
             "b.ne 3f",
             "ldrb w16, [x1, #1]",

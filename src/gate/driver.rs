@@ -7,6 +7,7 @@ use super::slots::{self, Index};
 use super::special::Special;
 use crate::lookup;
 use crate::report::Kind;
+use crate::revive;
 use crate::sys::elf;
 
 /// Copies of driver libraries remembered; a process has one libcuda and at most one libnvcuvid.
@@ -21,6 +22,16 @@ static MISSING_SAID: AtomicBool = AtomicBool::new(false);
 /// cuDNN, cuFFT and curl begin with `cu`, too.)
 pub fn is_driver_name(name: &[u8]) -> bool {
     matches!(name, [b'c', b'u', b'A'..=b'Z', ..]) || name.starts_with(b"cuvid")
+}
+
+/// Whether a name is one by which programs come to the encoder's or the optical flow's functions, of
+/// which the driver's own library is called beneath.
+pub fn is_other_librarys_name(name: &[u8]) -> bool {
+    name.starts_with(b"NvEncodeAPI") || name.starts_with(b"NvOFAPI")
+}
+
+fn is_decoders(name: &CStr) -> bool {
+    name.to_bytes().starts_with(b"cuvid")
 }
 
 /// Whether a library of this file name is guarded.
@@ -79,6 +90,9 @@ pub fn guard(name: &CStr, target: usize, exported: bool, special: Option<Special
     if !contains(target) {
         return target;
     }
+    if is_decoders(name) {
+        revive::before_library();
+    }
     match slots::admit(name, target, exported, Kind::DriverCall, special) {
         Some(index) => index.stub(),
         None => unguarded(name, target),
@@ -100,7 +114,11 @@ pub fn unguarded(name: &CStr, target: usize) -> usize {
 
 /// The true address of an exported name that a program reached by linking.
 pub fn resolve(index: Index) -> Option<usize> {
-    let target = lookup::driver_symbol(slots::name(index))?;
+    let name = slots::name(index);
+    let target = lookup::driver_symbol(name)?;
+    if is_decoders(name) {
+        revive::before_library();
+    }
     slots::set_target(index, target);
     Some(target)
 }

@@ -51,6 +51,9 @@ pub enum Standing {
     Forked,
 }
 
+/// What the driver answers while it is being taken down.
+const DEINITIALIZED: u32 = cudarc::driver::sys::CUresult::CUDA_ERROR_DEINITIALIZED as u32;
+
 const UNKNOWN: u32 = 0;
 const OWN: u32 = 1;
 const FORKED: u32 = 2;
@@ -100,17 +103,24 @@ pub unsafe extern "C" fn enter(index: u32, frame: *const Frame) -> usize {
         return true_function(index).map_or_else(|missing| missing, |target| filled(index, target));
     }
     match standing() {
-        Standing::Own => own(index, caller),
+        Standing::Own => own(index, caller, stack),
         Standing::Forked => forked(index, caller, stack),
     }
 }
 
-fn own(index: Index, caller: usize) -> usize {
+fn own(index: Index, caller: usize, stack: usize) -> usize {
     slots::note_use(index);
     if config::get().verbose >= 2 {
         crate::report::emit::first_use(slots::name(index).to_str().unwrap_or("?"), caller);
     }
-    forward(index, true)
+    if lineage::has_foreign_handles() && slots::class(index) == Class::Teardown {
+        // A process that ends takes down what it inherited, too, which this driver never made.
+        if policy::teardown::is_ending(stack) {
+            return code::answer(DEINITIALIZED);
+        }
+        return forward(index, caller, false);
+    }
+    forward(index, caller, true)
 }
 
 fn forked(index: Index, caller: usize, stack: usize) -> usize {
@@ -118,24 +128,33 @@ fn forked(index: Index, caller: usize, stack: usize) -> usize {
     if plugin_absent && let Some(release) = pjrt_absent::release(index) {
         return filled(index, release);
     }
+    let call = policy::Call {
+        kind: slots::kind(index),
+        name: slots::name(index),
+        caller,
+    };
     match slots::class(index) {
+        // What a runtime gets of the driver before it initialises it must be of the driver that
+        // it will have.
+        Class::Harmless
+            if special::is_export_table(index) && policy::revive::for_runtime(&call) =>
+        {
+            own(index, caller, stack)
+        }
+        Class::Harmless | Class::Probe => forward(index, caller, true),
         // What is taken down is forwarded, too: the driver refuses it at once and harmlessly,
-        // and the frameworks then end as they end without the guard.
-        Class::Harmless | Class::Probe | Class::Teardown => forward(index, true),
+        // and the frameworks then end as they end without the guard. Not remembered in the slot
+        // where this process may get a driver to which such calls must not come.
+        Class::Teardown => forward(index, caller, !config::get().foreign_handles_unused),
         // Not remembered in the slot: the next call may be a use.
         Class::Use if !plugin_absent && policy::teardown::is_under_way(stack) => {
-            forward(index, false)
+            forward(index, caller, false)
         }
         Class::Use => {
-            let call = policy::Call {
-                kind: slots::kind(index),
-                name: slots::name(index),
-                caller,
-            };
             match policy::used(&call) {
                 // Revived: this process's own use, noted as such.
-                Verdict::Forward if standing() == Standing::Own => own(index, caller),
-                Verdict::Forward => forward(index, true),
+                Verdict::Forward if standing() == Standing::Own => own(index, caller, stack),
+                Verdict::Forward => forward(index, caller, true),
                 // XLA's functions answer with an object, not with a number.
                 Verdict::Answer(_) if slots::kind(index) == Kind::XlaCall => {
                     filled(index, pjrt_absent::refusal())
@@ -148,12 +167,12 @@ fn forked(index: Index, caller: usize, stack: usize) -> usize {
 
 /// What the trap jumps to so that the call is made; `fill` lets later calls go there without the
 /// gate.
-fn forward(index: Index, fill: bool) -> usize {
+fn forward(index: Index, caller: usize, fill: bool) -> usize {
     let target = match true_function(index) {
         Ok(target) => target,
         Err(missing) => return missing,
     };
-    if let Some(wrapper) = special::wrapper(index) {
+    if let Some(wrapper) = special::wrapper(index, caller) {
         thread::current().special.set(target);
         return wrapper;
     }
@@ -172,8 +191,17 @@ fn filled(index: Index, target: usize) -> usize {
     target
 }
 
+/// This forked process has a driver of its own: its calls are as any process's.
+pub fn stand_alone() {
+    slots::standing_word().store(OWN, Ordering::Release);
+}
+
 /// In a forked child made by a function we interpose: clears what the kernel did not.
 pub fn after_fork() {
+    if slots::kernel_clears() {
+        // What is in the table was put there since, by a handler that ran inside of `fork`.
+        return;
+    }
     let word: &AtomicU32 = slots::standing_word();
     if word.load(Ordering::Relaxed) != UNKNOWN {
         slots::clear();

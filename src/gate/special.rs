@@ -10,6 +10,7 @@ use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use super::slots::{self, Index};
 use super::{driver, pjrt};
 use crate::lineage;
+use crate::revive;
 use crate::sys::thread;
 
 /// `CUDA_SUCCESS`. `CUresult` crosses the ABI as a number: an unknown code in a Rust enum would be
@@ -74,8 +75,13 @@ impl Special {
     }
 }
 
-/// The wrapper to go to instead of the true function.
-pub fn wrapper(index: Index) -> Option<usize> {
+/// Whether a runtime asks for its private tables by this function.
+pub fn is_export_table(index: Index) -> bool {
+    slots::special(index) == Some(Special::ExportTable)
+}
+
+/// The wrapper to go to instead of the true function, in a call that returns to `caller`.
+pub fn wrapper(index: Index, caller: usize) -> Option<usize> {
     match slots::special(index)? {
         // Once this process has recorded its initialisation, another `cuInit` tells nothing.
         Special::Init if lineage::initialised_here() => None,
@@ -84,7 +90,7 @@ pub fn wrapper(index: Index) -> Option<usize> {
         Special::ProcAddressV2 => Some(proc_address_v2 as *const () as usize),
         Special::PjrtApi => Some(pjrt_api as *const () as usize),
         Special::ExportTable => {
-            lineage::note_runtime_api();
+            lineage::note_runtime_api(caller);
             None
         }
     }
@@ -100,11 +106,13 @@ unsafe extern "C" fn init(flags: c_uint) -> u32 {
     let here = thread::current();
     // SAFETY: the gate has just set it to the true `cuInit` that this call was for.
     let real: InitFn = unsafe { core::mem::transmute(here.special.get()) };
+    revive::before_driver(real as usize);
     let attempt = lineage::begin_initialisation(c"cuInit");
     here.in_driver.set(here.in_driver.get() + 1);
     // SAFETY: the caller's own argument, to the function it meant to call.
     let result = unsafe { real(flags) };
     here.in_driver.set(here.in_driver.get() - 1);
+    revive::after_driver();
     attempt.finish(result == SUCCESS);
     result
 }

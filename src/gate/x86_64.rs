@@ -137,10 +137,10 @@ macro_rules! stub_body {
 }
 pub(crate) use stub_body;
 
-/// The body of `dlsym` and `dlvsym`: names that cannot be the driver's (`cu…`), a plugin's
-/// (`GetP…`) or an extension module's (`PyI…`) go straight to the true function `$real`, whose
-/// caller stays the program (`RTLD_NEXT` depends on it); the rest ask `$slow`, which gets the
-/// return address as fourth argument.
+/// The body of `dlsym` and `dlvsym`: names that cannot be the driver's (`cu…`), its other
+/// libraries' (`NvE…`, `NvO…`), a plugin's (`GetP…`) or an extension module's (`PyI…`) go straight
+/// to the true function `$real`, whose caller stays the program (`RTLD_NEXT` depends on it); the
+/// rest ask `$slow`, which gets the return address as fourth argument.
 macro_rules! lookup_code {
     ($slow:path, $real:path) => {
         ::core::arch::naked_asm!(
@@ -180,6 +180,16 @@ macro_rules! lookup_code {
             "cmp byte ptr [rsi + 3], 80", // 'P'
             "je 2b",
             "5:",
+            "cmp al, 78", // 'N'
+            "jne 6f",
+            "cmp byte ptr [rsi + 1], 118", // 'v'
+            "jne 3f",
+            "cmp byte ptr [rsi + 2], 69", // 'E'
+            "je 2b",
+            "cmp byte ptr [rsi + 2], 79", // 'O'
+            "je 2b",
+            "jmp 3f",
+            "6:",
             "cmp al, 80", // 'P'
             "jne 3f",
             "cmp byte ptr [rsi + 1], 121", // 'y'

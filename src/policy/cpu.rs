@@ -56,7 +56,7 @@ fn begin() {
 pub fn act(call: &Call<'_>) -> Verdict {
     begin();
     if TOLD_BY.swap(raw::getpid(), Ordering::Relaxed) != raw::getpid() {
-        violation::serve(call, || Some(Service::Absent));
+        violation::serve(call, || Service::Absent);
     }
     Verdict::Answer(NO_DEVICE)
 }

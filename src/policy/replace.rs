@@ -11,7 +11,7 @@
 use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_char, c_int};
 use core::fmt;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicI32, Ordering};
 
 use super::Call;
 use super::exec::{self, Replaced, Rewrite};
@@ -22,6 +22,7 @@ use crate::report::buffer::Buffer;
 use crate::report::emit;
 use crate::semaphores;
 use crate::stack::{native, python};
+use crate::sys::process_lock::ProcessLock;
 use crate::sys::program::{Guard, Mapping, NotExecuted, Strings, Variables, environment, own_path};
 use crate::sys::raw::{self, checked};
 use crate::sys::{command_line, descriptors, signals, thread};
@@ -29,14 +30,14 @@ use crate::sys::{command_line, descriptors, signals, thread};
 /// Bytes of the longest path of a command.
 const PATH: usize = 4096;
 
-const TRYING: u64 = 1;
-const DECIDED: u64 = 2;
-/// The process that tries or has decided above, which of the two below.
-static STATE: AtomicU64 = AtomicU64::new(0);
+/// Has it while it is tried.
+static TRYING: ProcessLock = ProcessLock::new();
+/// The process in which it was decided; a child that inherits the number is not that process.
+static DECIDED: AtomicI32 = AtomicI32::new(0);
 
 struct Room(UnsafeCell<(Moment, signals::Before)>);
 
-// SAFETY: touched only by the thread that moved `STATE` to this process and `TRYING`.
+// SAFETY: touched only by the thread that has `TRYING`.
 unsafe impl Sync for Room {}
 
 static ROOM: Room = Room(UnsafeCell::new((Moment::EMPTY, signals::Before::EMPTY)));
@@ -59,60 +60,24 @@ pub fn act(call: &Call<'_>) {
         return;
     };
     let here = thread::current();
-    if here.rewriting.get() != 0 || !claim() {
+    if here.rewriting.get() != 0 {
         return;
     }
     here.rewriting.set(1);
-    // SAFETY: claimed by this thread.
-    let (used, before) = unsafe { &mut *ROOM.0.get() };
-    if !exec::has_reason() {
-        let refusal = replace(call, what, used, before);
-        exec::refuse_here(format_args!("{refusal}"));
-        tell(what, used, exec::refusal());
-    }
-    here.rewriting.set(0);
-    let me = u64::from(raw::getpid() as u32);
-    STATE.store(me << 32 | DECIDED, Ordering::Release);
-    // SAFETY: wakes whoever waits for the word in this process.
-    unsafe { libc::syscall(libc::SYS_futex, phase(), libc::FUTEX_WAKE, i32::MAX) };
-}
-
-/// The lower half of [`STATE`], for the kernel.
-fn phase() -> *const AtomicU32 {
-    const _: () = assert!(cfg!(target_endian = "little"), "the lower half comes first");
-    (&raw const STATE).cast()
-}
-
-/// Whether this thread is the one to try. Others of the process wait until it is decided.
-fn claim() -> bool {
-    let me = u64::from(raw::getpid() as u32);
-    loop {
-        let state = STATE.load(Ordering::Acquire);
-        if state >> 32 != me {
-            // As the parent left it.
-            let ours = me << 32 | TRYING;
-            if STATE
-                .compare_exchange(state, ours, Ordering::AcqRel, Ordering::Relaxed)
-                .is_ok()
-            {
-                return true;
-            }
-        } else if state & DECIDED != 0 {
-            return false;
-        } else {
-            let no_limit = core::ptr::null::<libc::timespec>();
-            // SAFETY: the kernel reads the word, and returns when it is another or was woken.
-            unsafe {
-                libc::syscall(
-                    libc::SYS_futex,
-                    phase(),
-                    libc::FUTEX_WAIT,
-                    TRYING as u32,
-                    no_limit,
-                );
-            }
+    // Other threads of this process wait until it is decided.
+    let trying = TRYING.take();
+    if DECIDED.load(Ordering::Relaxed) != raw::getpid() {
+        // SAFETY: this thread has the lock.
+        let (used, before) = unsafe { &mut *ROOM.0.get() };
+        if !exec::has_reason() {
+            let refusal = replace(call, what, used, before);
+            exec::refuse_here(format_args!("{refusal}"));
+            tell(what, used, exec::refusal());
         }
+        DECIDED.store(raw::getpid(), Ordering::Relaxed);
     }
+    drop(trying);
+    here.rewriting.set(0);
 }
 
 /// Why another program does not run here.

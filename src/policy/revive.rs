@@ -1,14 +1,299 @@
 //! `revive`: the forked child gets a driver of its own.
+//!
+//! Decided at the first use of CUDA, by the thread that comes first; others of the process wait for
+//! it. All that could speak against it is looked at before anything is changed. Then, in this order:
+//! what is left of the parent's devices is dropped, the libraries' data is put back, `cuInit` is
+//! called, and this process is the one that initialised CUDA; the call that came here goes on. How,
+//! is in [`crate::revive`].
 
-use super::Call;
+use core::cell::UnsafeCell;
+use core::ffi::{CStr, c_char, c_int, c_uint};
+use core::fmt;
+use core::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+
+use super::{Call, teardown, violation};
+use crate::config;
+use crate::gate::{self, Standing};
+use crate::lineage;
+use crate::report::buffer::Buffer;
+use crate::report::{Kind, Service, native};
+use crate::revive::image::{self, Fit, Library, Unfit};
+use crate::revive::inherited::{self, Unknown};
+use crate::siblings;
+use crate::sys::process_lock::ProcessLock;
+use crate::sys::{modules, raw, thread};
+
+/// Bytes of the reason kept.
+const REASON: usize = 512;
+
+static REVIVING: ProcessLock = ProcessLock::new();
+/// The process that was refused, 0 for none; a child that inherits the number is not that process.
+static REFUSED_IN: AtomicI32 = AtomicI32::new(0);
+
+struct Reason(UnsafeCell<[u8; REASON]>);
+
+// SAFETY: written by the thread that has `REVIVING`, before it stores the length and `REFUSED_IN`;
+// read after both, and never written again in that process.
+unsafe impl Sync for Reason {}
+
+static TEXT: Reason = Reason(UnsafeCell::new([0; REASON]));
+static LENGTH: AtomicUsize = AtomicUsize::new(0);
+
+/// Why a process gets no driver of its own.
+#[derive(Clone, Copy)]
+enum Refusal {
+    /// XLA waits for threads.
+    Xla,
+    /// PyTorch refuses by itself.
+    Torch,
+    /// The runtime API was started in the parent, by the code at this address.
+    Runtime(usize),
+    /// The parent had a context.
+    Context,
+    /// A library's data cannot be put back.
+    Unfit(Unfit),
+    /// What was inherited cannot be known.
+    Unknown(Unknown),
+    /// Nor dropped.
+    NotDropped(c_int),
+    /// `cuInit` failed here.
+    Init(u32),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Xla => f.write_str(
+                "XLA waits for threads that were not copied by the fork, and a driver of its own \
+                 would not bring them back",
+            ),
+            Self::Torch => f.write_str(
+                "PyTorch remembers that it was forked and refuses by itself, whatever the driver \
+                 would answer; let the parent not use it for CUDA",
+            ),
+            Self::Runtime(caller) => write!(
+                f,
+                "{} started CUDA's runtime API in the parent, and what that registered inside the \
+                 driver cannot be put back (its calls would fail with \
+                 cudaErrorContextIsDestroyed); let the parent ask about CUDA without it, as \
+                 PYTORCH_NVML_BASED_CUDA_CHECK=1 makes PyTorch do, or not at all",
+                native::library(caller).unwrap_or("a library")
+            ),
+            Self::Context => f.write_str(
+                "the parent had created a context, and what is the parent's there (memory, \
+                 streams, modules) would crash this process if it used it; if no forked process \
+                 does, say so with FORKGUARD_REVIVE=foreign-handles-unused",
+            ),
+            Self::Unfit(Unfit::NotSaved(Library::Driver)) => f.write_str(
+                "libcuda's data was not saved before CUDA was initialised: cuInit was called by a \
+                 way that forkguard does not see, or there was no memory for the copy",
+            ),
+            Self::Unfit(Unfit::NotSaved(library)) => write!(
+                f,
+                "{library}'s data was not saved before it was used: it was called by a way that \
+                 forkguard does not see, or there was no memory for the copy"
+            ),
+            Self::Unfit(Unfit::Moved(library)) => write!(
+                f,
+                "{library} was unloaded since its data was saved, and is loaded elsewhere or not \
+                 at all; let the program keep it loaded"
+            ),
+            Self::Unfit(Unfit::Changed(library)) => write!(
+                f,
+                "{library}'s data does not lie as it did when it was saved, or may not be written"
+            ),
+            Self::Unknown(Unknown::Mappings(errno)) => write!(
+                f,
+                "what this process inherited of the parent's devices cannot be known: \
+                 /proc/self/maps could not be read ({}); /proc must be mounted",
+                Errno(errno)
+            ),
+            Self::Unknown(Unknown::Descriptors(errno)) => write!(
+                f,
+                "what this process inherited of the parent's devices cannot be known: \
+                 /proc/self/fd could not be read ({}); /proc must be mounted",
+                Errno(errno)
+            ),
+            Self::Unknown(Unknown::Nothing) => f.write_str(
+                "nothing of /dev/nvidia* was inherited, so this driver (of WSL? of Tegra?) keeps \
+                 its devices in a way that forkguard does not know, and what is shared with the \
+                 parent cannot be told",
+            ),
+            Self::Unknown(Unknown::Shared) => f.write_str(
+                "this process was made by a system call of its own (clone), and may share its \
+                 open files with its parent, whose devices would be closed with it; make it with \
+                 fork",
+            ),
+            Self::NotDropped(errno) => write!(
+                f,
+                "what this process inherited of the parent's devices could not be dropped ({})",
+                Errno(errno)
+            ),
+            Self::Init(code) => write!(
+                f,
+                "the driver was put back, and cuInit answered {code}{}",
+                CodeName(code)
+            ),
+        }
+    }
+}
+
+/// An error of the operating system, by its number: the C library's texts are not to be had here.
+struct Errno(c_int);
+
+impl fmt::Display for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            libc::ENOENT => f.write_str("it is not there"),
+            libc::EACCES | libc::EPERM => f.write_str("not permitted"),
+            libc::EMFILE | libc::ENFILE => f.write_str("too many open files"),
+            libc::ENOMEM => f.write_str("no memory"),
+            errno => write!(f, "error {errno}"),
+        }
+    }
+}
+
+/// What the driver calls one of its codes, in parentheses.
+struct CodeName(u32);
+
+impl fmt::Display for CodeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        type ErrorName = unsafe extern "C" fn(u32, *mut *const c_char) -> u32;
+        let Some(address) = image::function(c"cuGetErrorName") else {
+            return Ok(());
+        };
+        // SAFETY: libcuda's function of that name, which works whatever state the driver is in.
+        let error_name: ErrorName = unsafe { core::mem::transmute(address) };
+        let mut name = core::ptr::null();
+        // SAFETY: any code, and a place for the answer, which is a constant text or null.
+        let text = unsafe {
+            error_name(self.0, &raw mut name);
+            if name.is_null() {
+                return Ok(());
+            }
+            CStr::from_ptr(name)
+        };
+        write!(f, " ({})", text.to_str().unwrap_or("?"))
+    }
+}
 
 /// In a process that forks, or in its child: whether it is known already that a child cannot be
 /// served.
 pub fn would_refuse() -> bool {
-    true
+    !image::is_saved() || of_the_parent().is_some()
+}
+
+/// What the parent did that cannot be undone.
+fn of_the_parent() -> Option<Refusal> {
+    if let Some(caller) = lineage::runtime_api() {
+        return Some(Refusal::Runtime(caller));
+    }
+    let unused = config::get().foreign_handles_unused;
+    (lineage::has_context() && !unused).then_some(Refusal::Context)
 }
 
 /// Gives this process a driver of its own. False where that cannot be done.
-pub fn act(_call: &Call<'_>) -> bool {
-    false
+pub fn act(call: &Call<'_>) -> bool {
+    let here = thread::current();
+    if here.reviving.get() != 0 {
+        // A signal handler, in the middle of it: the driver answers as far as it has come.
+        return true;
+    }
+    here.reviving.set(1);
+    // What `cuInit` forks is the driver's own.
+    here.in_driver.set(here.in_driver.get() + 1);
+    let held = REVIVING.take();
+    let revived = match gate::standing() {
+        Standing::Own => true,
+        Standing::Forked if REFUSED_IN.load(Ordering::Acquire) == raw::getpid() => false,
+        Standing::Forked => decide(call),
+    };
+    drop(held);
+    here.in_driver.set(here.in_driver.get() - 1);
+    here.reviving.set(0);
+    revived
+}
+
+/// A runtime asks the driver for its private tables, which it does right before it initialises it:
+/// whether this process has a driver of its own now. Where it gets none, that is no violation yet.
+pub fn for_runtime(call: &Call<'_>) -> bool {
+    let config = config::get();
+    config.revives() && config.in_place().is_none() && !would_refuse() && act(call)
+}
+
+fn decide(call: &Call<'_>) -> bool {
+    let served = violation::serve(call, || match revive(call) {
+        Ok(service) => service,
+        Err(refusal) => {
+            keep(&refusal);
+            Service::NotRevived
+        }
+    });
+    if served == Service::NotRevived {
+        return false;
+    }
+    lineage::restart(call.name, call.caller);
+    siblings::restart();
+    modules::refresh();
+    teardown::prepare();
+    gate::stand_alone();
+    true
+}
+
+fn keep(refusal: &Refusal) {
+    // SAFETY: this thread has the lock, and nobody reads before the number is stored.
+    let mut out = Buffer::new(unsafe { &mut *TEXT.0.get() });
+    out.put(format_args!("{refusal}"));
+    LENGTH.store(out.end(), Ordering::Relaxed);
+    REFUSED_IN.store(raw::getpid(), Ordering::Release);
+}
+
+/// Why this process got no driver of its own, where that was tried.
+pub fn refusal() -> Option<&'static str> {
+    if REFUSED_IN.load(Ordering::Acquire) != raw::getpid() {
+        return None;
+    }
+    // SAFETY: written before the number was stored, and not since.
+    let text = unsafe { &(&*TEXT.0.get())[..LENGTH.load(Ordering::Relaxed)] };
+    core::str::from_utf8(text).ok()
+}
+
+fn revive(call: &Call<'_>) -> Result<Service, Refusal> {
+    let began = raw::clock_ns(libc::CLOCK_MONOTONIC);
+    match call.kind {
+        Kind::DriverCall => {}
+        Kind::XlaCall => return Err(Refusal::Xla),
+        Kind::TorchRefusal => return Err(of_the_parent().unwrap_or(Refusal::Torch)),
+    }
+    if let Some(refusal) = of_the_parent() {
+        return Err(refusal);
+    }
+    let fit = image::check().map_err(Refusal::Unfit)?;
+    // SAFETY: this thread has the lock.
+    let inherited = unsafe { inherited::check() }.map_err(Refusal::Unknown)?;
+    // SAFETY: as above; in this process every call of CUDA was refused so far, and the parent's
+    // handles are not used here: there are none, or the user says so.
+    unsafe { inherited.drop_all() }.map_err(Refusal::NotDropped)?;
+    // SAFETY: just dropped.
+    unsafe { fit.put_back() };
+    inherited::note_before();
+    let driver = raw::clock_ns(libc::CLOCK_MONOTONIC);
+    let result = initialise(&fit);
+    let ended = raw::clock_ns(libc::CLOCK_MONOTONIC);
+    inherited::note_after();
+    if result != 0 {
+        return Err(Refusal::Init(result));
+    }
+    let noted = raw::clock_ns(libc::CLOCK_MONOTONIC) - ended;
+    Ok(Service::Revived {
+        took_us: (driver - began + noted) / 1000,
+        driver_us: (ended - driver) / 1000,
+    })
+}
+
+fn initialise(fit: &Fit) -> u32 {
+    // SAFETY: libcuda's `cuInit`, in a driver that was never initialised.
+    let init: unsafe extern "C" fn(c_uint) -> u32 = unsafe { core::mem::transmute(fit.init()) };
+    // SAFETY: its only argument must be 0.
+    unsafe { init(0) }
 }

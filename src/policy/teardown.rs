@@ -52,6 +52,8 @@ const RUNTIME: [&CStr; 17] = [
     c"__cudaUnregisterFatBinary",
 ];
 
+/// Where the C library's `exit` is; 0, 0 until it is found.
+static EXIT: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
 static STARTS: [AtomicUsize; RANGES] = [const { AtomicUsize::new(0) }; RANGES];
 static ENDS: [AtomicUsize; RANGES] = [const { AtomicUsize::new(0) }; RANGES];
 static LEN: AtomicUsize = AtomicUsize::new(0);
@@ -71,7 +73,8 @@ pub fn prepare() {
     LOOKED.store(modules::changes(), Ordering::Relaxed);
     if let Some((start, size)) = elf::find_in_libc(c"exit") {
         // The call of the handlers is `exit`'s last instruction: it returns to the byte after.
-        add(start, size.max(1));
+        EXIT[1].store(start + size.max(1), Ordering::Relaxed);
+        EXIT[0].store(start, Ordering::Release);
     }
     for name in FINALIZERS {
         if let Some((start, size)) = elf::find_in_python_sized(name) {
@@ -115,17 +118,34 @@ pub fn is_under_way(stack: usize) -> bool {
     if python::is_finalizing() && !PYTHON_HAD_ENDED.load(Ordering::Relaxed) {
         return true;
     }
-    let finalize = python::finalize_range().unwrap_or((0, 0));
     let len = LEN.load(Ordering::Acquire);
-    // A return address lies after the call, so at most at the function's end.
-    let inside = |word: usize, start: usize, end: usize| word > start && word <= end;
-    let ranges = || {
+    search_for(stack, || {
         STARTS[..len]
             .iter()
             .zip(&ENDS)
             .map(|(start, end)| (start.load(Ordering::Relaxed), end.load(Ordering::Relaxed)))
-            .chain([finalize])
-    };
+            .chain(ends())
+    })
+}
+
+/// Whether the process, or its interpreter, is ending, on the thread whose stack continues at
+/// `stack`.
+pub fn is_ending(stack: usize) -> bool {
+    python::is_finalizing() && !PYTHON_HAD_ENDED.load(Ordering::Relaxed)
+        || search_for(stack, || ends().into_iter())
+}
+
+/// The code of what ends a process and an interpreter.
+fn ends() -> [(usize, usize); 2] {
+    let start = EXIT[0].load(Ordering::Acquire);
+    let exit = (start, EXIT[1].load(Ordering::Relaxed));
+    [exit, python::finalize_range().unwrap_or((0, 0))]
+}
+
+/// Whether a function that lies in one of the ranges has called something on the stack.
+fn search_for<R: Iterator<Item = (usize, usize)>>(stack: usize, ranges: impl Fn() -> R) -> bool {
+    // A return address lies after the call, so at most at the function's end.
+    let inside = |word: usize, start: usize, end: usize| word > start && word <= end;
     // Most words of a stack are no code address at all.
     let (lowest, highest) = ranges()
         .filter(|range| range.1 != 0)

@@ -9,7 +9,7 @@ use core::cell::UnsafeCell;
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Call, exec};
+use super::{Call, exec, revive};
 use crate::lineage::{self, FORKS_GIVEN, Fork, Moment};
 use crate::report::{Action, Kind, Served, Service, Violation, emit};
 use crate::siblings::{self, Telling, Told};
@@ -56,42 +56,38 @@ pub fn report(call: &Call, action: Action, policy: &str) {
     here.reporting.set(0);
 }
 
-/// Tells, where that is asked for, that this process used CUDA and goes on all the same. `serve` is
-/// what is done for it; it runs between the moment that is told and the telling, and answers `None`
-/// where it could not be done.
-pub fn serve(call: &Call, serve: impl FnOnce() -> Option<Service>) -> bool {
+/// Tells, where that is asked for, what is done about this process's use of CUDA besides reporting
+/// it. `serve` does it, between the moment that is told and the telling.
+pub fn serve(call: &Call, serve: impl FnOnce() -> Service) -> Service {
     let here = thread::current();
     let tells = emit::tells_of_service() && here.reporting.replace(1) == 0;
     if !tells {
-        return serve().is_some();
+        return serve();
     }
-    let claimed = !CLAIMED.swap(true, Ordering::AcqRel);
-    let served = if claimed {
-        // SAFETY: `CLAIMED` is held by this thread.
-        let used = unsafe { &mut *USED.0.get() };
-        note(used, call);
-        if native::is_safe() {
-            native::capture(&mut used.stack);
-        }
-        let (forks, count) = line();
-        let (initialised, context) = (lineage::initialisation(), lineage::has_context());
-        let service = serve();
-        if let Some(service) = service {
-            emit::served(&Served {
-                service,
-                initialised,
-                context,
-                forks: &forks[..count],
-                used,
-            });
-        }
-        CLAIMED.store(false, Ordering::Release);
-        service.is_some()
-    } else {
-        serve().is_some()
-    };
+    if CLAIMED.swap(true, Ordering::AcqRel) {
+        // Another thread reports.
+        here.reporting.set(0);
+        return serve();
+    }
+    // SAFETY: `CLAIMED` is held by this thread.
+    let used = unsafe { &mut *USED.0.get() };
+    note(used, call);
+    if native::is_safe() {
+        native::capture(&mut used.stack);
+    }
+    let (forks, count) = line();
+    let (initialised, context) = (lineage::initialisation(), lineage::has_context());
+    let service = serve();
+    emit::served(&Served {
+        service,
+        initialised,
+        context,
+        forks: &forks[..count],
+        used,
+    });
+    CLAIMED.store(false, Ordering::Release);
     here.reporting.set(0);
-    served
+    service
 }
 
 /// Who and when, and the Python stack, which is read in place.
@@ -167,6 +163,7 @@ impl About<'_> {
             told_by: self.told.map(|told| told.by),
             repeats: self.told.map_or(0, |told| told.repeats),
             refusal: exec::refusal(),
+            not_revived: revive::refusal(),
         }
     }
 }

@@ -12,6 +12,7 @@ use super::scene::Scene;
 use super::{Action, Kind, Served, Service, Violation, advice};
 use crate::lineage::{Fork, Moment};
 use crate::policy::exec::Rewrite;
+use crate::policy::revive;
 use crate::stack::{NATIVE_FRAMES, PYTHON_FRAMES};
 
 /// The version of the events' form.
@@ -94,6 +95,7 @@ pub fn served(out: &mut Buffer<'_>, served: &Served<'_>, scene: &Scene<'_>) {
     let (name, policy) = match served.service {
         Service::Absent => ("cpu", "cpu"),
         Service::Revived { .. } => ("revived", "revive"),
+        Service::NotRevived => ("refused", "revive"),
     };
     let event = Event {
         name,
@@ -273,13 +275,12 @@ impl Writer<'_, '_> {
             if v.refusal.is_some() {
                 self.optional("refusal", v.refusal);
             }
+            if v.not_revived.is_some() {
+                self.optional("not_revived", v.not_revived);
+            }
         }
         if let Some(service) = event.service {
-            self.raw("context", format_args!("{}", event.context));
-            if let Service::Revived { took_us, driver_us } = service {
-                self.raw("took_us", format_args!("{took_us}"));
-                self.raw("driver_us", format_args!("{driver_us}"));
-            }
+            self.service(service, event.context);
         }
         if let Some(rewrite) = event.rewrite {
             self.rewrite(rewrite);
@@ -331,6 +332,18 @@ impl Writer<'_, '_> {
         }
         self.close("]");
         self.close("}");
+    }
+
+    fn service(&mut self, service: Service, context: bool) {
+        self.raw("context", format_args!("{context}"));
+        match service {
+            Service::Absent => {}
+            Service::Revived { took_us, driver_us } => {
+                self.raw("took_us", format_args!("{took_us}"));
+                self.raw("driver_us", format_args!("{driver_us}"));
+            }
+            Service::NotRevived => self.optional("reason", revive::refusal()),
+        }
     }
 
     fn rewrite(&mut self, rewrite: &Rewrite<'_>) {

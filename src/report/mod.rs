@@ -62,6 +62,8 @@ pub struct Violation<'a> {
     pub repeats: u32,
     /// Why this process is a fork and no fresh one, where `exec` was asked for.
     pub refusal: Option<&'a str>,
+    /// Why it has no driver of its own, where `revive` was asked for.
+    pub not_revived: Option<&'a str>,
 }
 
 /// How a forked process that used CUDA was served.
@@ -76,9 +78,11 @@ pub enum Service {
         /// Microseconds of the driver's own initialisation.
         driver_us: u64,
     },
+    /// It has none, for the reason that [`crate::policy::revive::refusal`] gives.
+    NotRevived,
 }
 
-/// A forked process that used CUDA and goes on: what an event says of it.
+/// A forked process that used CUDA and was served, or could not be: what an event says of it.
 pub struct Served<'a> {
     /// How.
     pub service: Service,

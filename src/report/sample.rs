@@ -35,6 +35,7 @@ pub struct Story {
     /// How many processes told before.
     pub repeats: u32,
     pub refusal: Option<&'static str>,
+    pub not_revived: Option<&'static str>,
 }
 
 impl Story {
@@ -54,6 +55,7 @@ impl Story {
             told_by: None,
             repeats: 0,
             refusal: None,
+            not_revived: None,
         }
     }
 
@@ -76,6 +78,7 @@ impl Story {
             told_by: self.told_by,
             repeats: self.repeats,
             refusal: self.refusal,
+            not_revived: self.not_revived,
         })
     }
 }

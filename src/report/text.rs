@@ -12,6 +12,7 @@ use super::scene::Scene;
 use super::{Action, Kind, LISTED, Served, Service, Violation, advice};
 use crate::lineage::{Fork, Moment};
 use crate::policy::exec::Rewrite;
+use crate::policy::revive;
 
 /// Columns of a report.
 const COLUMNS: usize = 100;
@@ -190,6 +191,10 @@ pub fn served(out: &mut Buffer<'_>, served: &Served<'_>, scene: &Scene<'_>) {
             driver_us / 1000,
             driver_us % 1000 / 100,
         )),
+        Service::NotRevived => out.put(format_args!(
+            "): it gets no driver of its own (policy revive): {}\n",
+            revive::refusal().unwrap_or("no reason is known")
+        )),
     }
 }
 
@@ -366,6 +371,15 @@ fn explanation(out: &mut Buffer<'_>, v: &Violation<'_>, scene: &Scene<'_>) {
         let from = out.end();
         out.put(format_args!(
             "Policy exec could not start a fresh process in its place: {reason}."
+        ));
+        out.wrap(from, 2, 2, PROSE);
+        out.put_str("\n");
+    }
+    if let Some(reason) = v.not_revived {
+        out.put_str("\n  ");
+        let from = out.end();
+        out.put(format_args!(
+            "Policy revive could not give it a driver of its own: {reason}."
         ));
         out.wrap(from, 2, 2, PROSE);
         out.put_str("\n");

@@ -80,7 +80,8 @@ pub fn is_drivers(fd: c_int) -> bool {
     len.is_ok_and(|len| is_drivers_path(&target[..len]))
 }
 
-fn is_drivers_path(path: &[u8]) -> bool {
+/// Whether a file of this path is.
+pub fn is_drivers_path(path: &[u8]) -> bool {
     path.starts_with(b"/dev/nvidia") || path.starts_with(b"/proc/driver/nvidia")
 }
 

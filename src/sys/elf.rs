@@ -65,9 +65,23 @@ unsafe extern "C" {
     static _end: [u8; 0];
 }
 
+/// The thread-local variables of an object: the bytes they start with, and how much memory they
+/// take, which is zero beyond those bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ThreadLocal {
+    /// Where the bytes are.
+    pub initial: usize,
+    /// How many there are.
+    pub initial_size: usize,
+    /// Of a thread's copy.
+    pub size: usize,
+}
+
 /// One loaded object.
 #[derive(Clone, Copy)]
 pub struct Object {
+    /// The loader's record of it, which is what `dlopen` answers.
+    pub handle: usize,
     /// What is added to the object's own addresses.
     pub base: usize,
     /// The path it was loaded by (empty for the program itself), owned by the loader.
@@ -87,6 +101,7 @@ pub struct Object {
 impl Object {
     /// Nothing.
     pub const EMPTY: Self = Self {
+        handle: 0,
         base: 0,
         name: core::ptr::null(),
         dynamic: 0,
@@ -115,9 +130,21 @@ impl Object {
         range.unwrap_or((self.dynamic, self.dynamic + 1))
     }
 
-    /// From the program headers, which lie in the object's first page; the kernel tells those of
-    /// the program itself.
     fn range_by_headers(&self) -> Option<(usize, usize)> {
+        let mut range = (usize::MAX, 0);
+        for header in self.headers()? {
+            if header.p_type == libc::PT_LOAD {
+                let start = self.base.wrapping_add(header.p_vaddr as usize);
+                range.0 = range.0.min(start & !4095);
+                range.1 = range.1.max(start + header.p_memsz as usize);
+            }
+        }
+        (range.1 != 0).then_some(range)
+    }
+
+    /// The program headers, which lie in the object's first page; the kernel tells those of the
+    /// program itself.
+    fn headers(&self) -> Option<&[Elf64_Phdr]> {
         let (headers, count) = if self.path().is_empty() {
             // SAFETY: getauxval takes any number.
             unsafe {
@@ -138,17 +165,60 @@ impl Object {
                 usize::from(header.e_phnum),
             )
         };
-        let mut range = (usize::MAX, 0);
-        for index in 0..count {
-            // SAFETY: `count` headers stand there, in a mapped page of the object.
-            let header = unsafe { &*(headers as *const Elf64_Phdr).add(index) };
-            if header.p_type == libc::PT_LOAD {
+        // SAFETY: `count` headers stand there, in a mapped page of the object that nobody writes.
+        Some(unsafe { core::slice::from_raw_parts(headers as *const Elf64_Phdr, count) })
+    }
+
+    /// The memory that the object's code may write for as long as it is loaded: its writable
+    /// segments without what the loader made read-only again. In order, each with its first address
+    /// and the first after it. `None` where the headers cannot be read, or there are more pieces.
+    pub fn writable<const PIECES: usize>(&self) -> Option<([(usize, usize); PIECES], usize)> {
+        // SAFETY: getauxval takes any number.
+        let page = unsafe { libc::getauxval(libc::AT_PAGESZ) } as usize;
+        let headers = self.headers()?;
+        let sealed = headers
+            .iter()
+            .find(|header| header.p_type == libc::PT_GNU_RELRO)
+            .map_or((0, 0), |header| {
                 let start = self.base.wrapping_add(header.p_vaddr as usize);
-                range.0 = range.0.min(start & !4095);
-                range.1 = range.1.max(start + header.p_memsz as usize);
+                let end = start + header.p_memsz as usize;
+                // Whole pages, as the loader protects them.
+                (start & !(page - 1), end & !(page - 1))
+            });
+        let mut pieces = [(0, 0); PIECES];
+        let mut len = 0;
+        for header in headers {
+            if header.p_type != libc::PT_LOAD || header.p_flags & libc::PF_W == 0 {
+                continue;
+            }
+            let start = self.base.wrapping_add(header.p_vaddr as usize);
+            let end = start + header.p_memsz as usize;
+            let around = if sealed.1 <= start || sealed.0 >= end {
+                [(start, end), (0, 0)]
+            } else {
+                [(start, sealed.0), (sealed.1, end)]
+            };
+            for piece in around {
+                if piece.0 < piece.1 {
+                    *pieces.get_mut(len)? = piece;
+                    len += 1;
+                }
             }
         }
-        (range.1 != 0).then_some(range)
+        Some((pieces, len))
+    }
+
+    /// What each thread's own copy of the object's thread-local variables starts as.
+    pub fn thread_local(&self) -> Option<ThreadLocal> {
+        let header = self
+            .headers()?
+            .iter()
+            .find(|header| header.p_type == libc::PT_TLS && header.p_memsz != 0)?;
+        Some(ThreadLocal {
+            initial: self.base.wrapping_add(header.p_vaddr as usize),
+            initial_size: header.p_filesz as usize,
+            size: header.p_memsz as usize,
+        })
     }
 
     /// The path, as bytes.
@@ -309,6 +379,7 @@ fn first_map() -> *const LinkMap {
 
 /// One entry of the list, copied.
 struct Entry {
+    map: *const LinkMap,
     base: usize,
     name: *const c_char,
     dynamic: usize,
@@ -324,6 +395,7 @@ impl Entry {
         // heap: one that is unlinked right now is still readable memory.
         let (entry, previous) = unsafe {
             let entry = Self {
+                map,
                 base: (*map).base,
                 name: (*map).name,
                 dynamic: (*map).dynamic,
@@ -341,6 +413,7 @@ impl Entry {
 
     fn object(&self) -> Object {
         let mut object = Object {
+            handle: self.map as usize,
             base: self.base,
             name: self.name,
             dynamic: self.dynamic,
@@ -514,6 +587,36 @@ mod tests {
             // To the byte, or to the page.
             assert!(code < found.end && found.end <= end.next_multiple_of(65536));
         }
+    }
+
+    static mut CHANGED: u64 = 7;
+
+    #[test]
+    fn what_code_may_write() {
+        let address = &raw mut CHANGED as usize;
+        let program = objects()[0];
+        let (pieces, len) = program.writable::<4>().expect("headers are mapped");
+        let inside = |address| pieces[..len].iter().any(|p| (p.0..p.1).contains(&address));
+        assert!(inside(address));
+        assert!(!inside(address_of_this()));
+        // The dynamic section is read-only once the object is relocated.
+        assert!(!inside(program.dynamic));
+        for &(start, end) in &pieces[..len] {
+            assert!(super::super::raw::is_writable(start));
+            assert!(super::super::raw::is_writable(end - 8));
+        }
+        assert!(program.writable::<0>().is_none());
+    }
+
+    #[test]
+    fn where_thread_local_variables_start() {
+        let libc = objects()
+            .into_iter()
+            .find(|object| object.file_name().starts_with(b"libc.so."))
+            .expect("the C library is loaded");
+        let variables = libc.thread_local().expect("it has errno");
+        assert!(variables.initial_size <= variables.size);
+        assert!(memory::read_word(variables.initial & !7).is_some());
     }
 
     fn address_of_this() -> usize {

@@ -135,12 +135,12 @@ pub fn wake_all(word: &AtomicU32) {
     }
 }
 
-/// Writes one word of this process's own memory; a page that may not be written answers false
-/// instead of faulting.
+/// Whether this process may write at `address`.
 ///
-/// The page is asked for by a `futex` call that adds 0 to the word, which every program may make:
-/// `process_vm_writev` is missing from the filters that services run under, and would end them.
-pub fn write_word(address: usize, value: usize) -> bool {
+/// The page is asked for by a `futex` call that adds 0 to a word of it, which every program may
+/// make: `process_vm_writev` is missing from the filters that services run under, and would end
+/// them.
+pub fn is_writable(address: usize) -> bool {
     // Add 0 to the second word, wake nobody whatever it was.
     const ADD_NOTHING: u32 = (libc::FUTEX_OP_ADD as u32) << 28;
     let own = AtomicU32::new(0);
@@ -152,11 +152,17 @@ pub fn write_word(address: usize, value: usize) -> bool {
             libc::FUTEX_WAKE_OP | libc::FUTEX_PRIVATE_FLAG,
             0,
             0usize,
-            address,
+            address & !(align_of::<u32>() - 1),
             ADD_NOTHING,
         )
     };
-    if asked < 0 || !address.is_multiple_of(align_of::<AtomicUsize>()) {
+    asked >= 0
+}
+
+/// Writes one word of this process's own memory; a page that may not be written answers false
+/// instead of faulting.
+pub fn write_word(address: usize, value: usize) -> bool {
+    if !address.is_multiple_of(align_of::<AtomicUsize>()) || !is_writable(address) {
         return false;
     }
     // SAFETY: aligned, and the kernel has just written there; the caller owns its meaning.

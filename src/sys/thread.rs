@@ -28,6 +28,8 @@ pub struct Thread {
     pub payload: Cell<u32>,
     /// The same of the directory that it is to be in.
     pub directory: Cell<u32>,
+    /// Set while this thread saves the driver's data or puts it back.
+    pub reviving: Cell<u32>,
     /// The semaphore that this thread created last: a hash of its name, and its address.
     pub semaphore_name: Cell<u64>,
     /// See above; 0 for none.
@@ -46,7 +48,7 @@ pub struct Thread {
 }
 
 const _: () = assert!(
-    size_of::<Thread>() == 96,
+    size_of::<Thread>() == 104,
     "the size named in the assembly below"
 );
 
@@ -56,9 +58,9 @@ core::arch::global_asm!(
     ".globl forkguard_thread",
     ".hidden forkguard_thread",
     ".type forkguard_thread, @tls_object",
-    ".size forkguard_thread, 96",
+    ".size forkguard_thread, 104",
     "forkguard_thread:",
-    ".zero 96",
+    ".zero 104",
     ".popsection",
 );
 

@@ -7,6 +7,9 @@
 // Opens the driver once, as cudart does at its first call. 0, or a runtime error code: 103 when the driver's
 // private table is not the driver's own.
 int runtime_start(void);
+
+// A call of the runtime after its start: 0, what the driver answers, or 709 where the driver does not know it.
+int runtime_call(void);
 const struct driver *runtime_driver(void);
 // How many names it asked of cuGetProcAddress_v2, and how many were given.
 int runtime_asked(void);

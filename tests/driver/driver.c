@@ -1,7 +1,7 @@
 // The stand-in driver: state, and the functions that do something. It behaves as the real driver was measured to
 // behave: a process that inherits its initialised state is answered 3 at once, whatever it calls, by whatever
 // system call it came to be. All state lies in .data and .bss, and there is no thread-local storage, so putting
-// those bytes back to what they were before cuInit is "never initialised" again.
+// those bytes back to what they were before cuInit is "never initialised" again. Handles are on the heap.
 //
 // Environment:
 //   FAKE_CUDA_INIT_RESULT  cuInit answers this code and initialises nothing
@@ -9,9 +9,13 @@
 //   FAKE_CUDA_MODPROBE     cuInit forks and executes a helper, as the real one does with nvidia-modprobe
 //   FAKE_CUDA_THREADS      cuInit starts a thread that waits for ever
 //   FAKE_CUDA_SELF_LOOKUP  cuInit looks its own name up with dlsym, as the driver of WSL does
+//   FAKE_CUDA_NODES        there are devices, the files of devices.c, which cuInit opens and maps
+//   FAKE_CUDA_INIT_WAITS   cuInit writes a byte to the first of these two descriptors ("5,6") and goes on when it
+//                          has read one from the second
 #define _GNU_SOURCE
 #include "driver.h"
 #include "checksum.h"
+#include "devices.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -28,11 +32,12 @@
 #define MADV_WIPEONFORK 18
 #endif
 
-enum { ALLOCATIONS = 256, THREADS = 64, DEVICES = 16 };
+enum { ALLOCATIONS = 256, THREADS = 64, DEVICES = 16, BOOKS = 512 * 1024 };
 
 struct context {
     int alive;
     CUdevice device;
+    struct channel *channel;  // NULL where there are no devices
 };
 
 static struct {
@@ -41,8 +46,8 @@ static struct {
     volatile int *here;  // 1 in the process that initialised; the kernel clears its page in a forked child
     int devices;
     int primary_uses[DEVICES];
-    struct context primary[DEVICES];
-    struct context created[THREADS];
+    struct context *primary[DEVICES];
+    struct channel *channel;
     struct {
         pid_t tid;
         CUcontext context;
@@ -50,7 +55,10 @@ static struct {
     void *allocations[ALLOCATIONS];
     uint64_t last_launch;
     unsigned long launches;
+    unsigned registrations;
 } state;
+// As much as the real one keeps. What is in it tells whether all of it was put back.
+static unsigned char books[BOOKS] = {1};
 
 static int forked(void) { return (state.here && !*state.here) || state.owner != getpid(); }
 
@@ -106,11 +114,31 @@ static void run_helper(void)
     }
 }
 
-static void *wait_for_ever(void *unused)
+// A thread that runs nothing of this library, so that a program may unload it.
+static void *(*const wait_for_ever)(void *) = (void *(*)(void *))(void (*)(void))pause;
+
+static void wait_for_the_test(const char *ends)
 {
-    for (;;)
-        pause();
-    return unused;
+    int to = -1, from = -1;
+    char byte = 1;
+    if (sscanf(ends, "%d,%d", &to, &from) != 2 || write(to, &byte, 1) != 1 || read(from, &byte, 1) != 1)
+        abort();
+}
+
+static void start_thread(void)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, wait_for_ever, NULL) == 0)
+        pthread_detach(thread);
+}
+
+// What was kept in the books is there, or nothing is.
+static void check_books(unsigned char last)
+{
+    if (books[0] == 1 && books[BOOKS - 1] == last)
+        return;
+    fprintf(stderr, "stand-in driver: its data is neither what it was nor what it is\n");
+    abort();
 }
 
 CUresult cuInit(unsigned flags)
@@ -119,6 +147,7 @@ CUresult cuInit(unsigned flags)
         return forked() ? CUDA_ERROR_NOT_INITIALIZED : CUDA_SUCCESS;
     if (flags)
         return CUDA_ERROR_INVALID_VALUE;
+    check_books(0);
     if (asked("FAKE_CUDA_SELF_LOOKUP"))
         look_itself_up();
     if (asked("FAKE_CUDA_MODPROBE"))
@@ -140,13 +169,24 @@ CUresult cuInit(unsigned flags)
     else
         munmap(page, 4096);  // a kernel without it: the pid alone must tell
     state.owner = getpid();
-    if (asked("FAKE_CUDA_THREADS")) {
-        pthread_t thread;
-        if (pthread_create(&thread, NULL, wait_for_ever, NULL) == 0)
-            pthread_detach(thread);
-    }
+    if (asked("FAKE_CUDA_NODES"))
+        devices_open();
+    if (asked("FAKE_CUDA_NODES") || asked("FAKE_CUDA_THREADS"))
+        start_thread();
+    memset(books + 1, 0x5a, BOOKS - 1);
+    if (asked("FAKE_CUDA_INIT_WAITS"))
+        wait_for_the_test(getenv("FAKE_CUDA_INIT_WAITS"));
     state.initialised = 1;
     return CUDA_SUCCESS;
+}
+
+// The end of the process that initialised: whoever wrote into its channel meanwhile is found out.
+__attribute__((destructor)) static void end(void)
+{
+    if (stand_in_enter() == CUDA_SUCCESS) {
+        check_books(0x5a);
+        devices_check(state.channel);
+    }
 }
 
 CUresult cuDriverGetVersion(int *version)
@@ -169,6 +209,7 @@ static const struct {
     {100, "CUDA_ERROR_NO_DEVICE", "no CUDA-capable device is detected"},
     {101, "CUDA_ERROR_INVALID_DEVICE", "invalid device ordinal"},
     {201, "CUDA_ERROR_INVALID_CONTEXT", "invalid device context"},
+    {304, "CUDA_ERROR_OPERATING_SYSTEM", "OS call failed or operation not supported on this OS"},
     {500, "CUDA_ERROR_NOT_FOUND", "named symbol not found"},
 };
 
@@ -267,6 +308,21 @@ static CUcontext *current_slot(void)
     abort();
 }
 
+static struct context *new_context(CUdevice device)
+{
+    struct context *context = calloc(1, sizeof *context);
+    if (!context)
+        return NULL;
+    context->alive = 1;
+    context->device = device;
+    if (asked("FAKE_CUDA_NODES") && !state.channel) {
+        state.channel = devices_open_channel();
+        start_thread();
+    }
+    context->channel = state.channel;
+    return context;
+}
+
 CUresult cuDevicePrimaryCtxGetState(CUdevice device, unsigned *flags, int *active)
 {
     CHECK_DEVICE(device);
@@ -278,9 +334,11 @@ CUresult cuDevicePrimaryCtxGetState(CUdevice device, unsigned *flags, int *activ
 CUresult cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device)
 {
     CHECK_DEVICE(device);
+    if (!state.primary[device] && !(state.primary[device] = new_context(device)))
+        return CUDA_ERROR_OUT_OF_MEMORY;
     state.primary_uses[device]++;
-    state.primary[device] = (struct context){1, device};
-    *context = &state.primary[device];
+    state.primary[device]->alive = 1;
+    *context = state.primary[device];
     return CUDA_SUCCESS;
 }
 
@@ -290,7 +348,7 @@ CUresult cuDevicePrimaryCtxRelease_v2(CUdevice device)
     if (state.primary_uses[device] == 0)
         return CUDA_ERROR_INVALID_CONTEXT;
     if (--state.primary_uses[device] == 0)
-        state.primary[device].alive = 0;
+        state.primary[device]->alive = 0;
     return CUDA_SUCCESS;
 }
 
@@ -300,13 +358,11 @@ CUresult cuCtxCreate_v2(CUcontext *context, unsigned flags, CUdevice device)
 {
     (void)flags;
     CHECK_DEVICE(device);
-    for (int i = 0; i < THREADS; i++)
-        if (!state.created[i].alive) {
-            state.created[i] = (struct context){1, device};
-            *current_slot() = *context = &state.created[i];
-            return CUDA_SUCCESS;
-        }
-    return CUDA_ERROR_OUT_OF_MEMORY;
+    struct context *made = new_context(device);
+    if (!made)
+        return CUDA_ERROR_OUT_OF_MEMORY;
+    *current_slot() = *context = made;
+    return CUDA_SUCCESS;
 }
 
 CUresult cuCtxCreate_v3(CUcontext *context, void *affinity, int count, unsigned flags, CUdevice device)
@@ -326,7 +382,9 @@ CUresult cuCtxDestroy_v2(CUcontext context)
     if (!context)  // the real one looks at the handle before anything else
         return CUDA_ERROR_INVALID_VALUE;
     ENTER();
-    ((struct context *)context)->alive = 0;
+    struct context *ended = context;
+    devices_touch(ended->channel);
+    ended->alive = 0;
     if (*current_slot() == context)
         *current_slot() = NULL;
     return CUDA_SUCCESS;
@@ -374,6 +432,7 @@ CUresult cuCtxGetDevice(CUdevice *device)
 CUresult cuCtxSynchronize(void)
 {
     CHECK_CONTEXT();
+    devices_check(((struct context *)*current_slot())->channel);
     return CUDA_SUCCESS;
 }
 
@@ -560,6 +619,7 @@ CUresult cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, u
     CHECK_CONTEXT();
     state.last_launch = launch_checksum(function, gx, gy, gz, bx, by, bz, shared, stream, params, extra);
     state.launches++;
+    devices_submit(((struct context *)*current_slot())->channel);
     if (function == &add_one && params) {  // one int a thread, as the kernel of that name does on a GPU
         int *numbers = *(int **)params[0];
         for (unsigned i = 0; i < gx * bx; i++)
@@ -581,6 +641,22 @@ CUresult cuLaunchHostFunc(void *stream, void (*function)(void *), void *data)
 // Named outside the driver's pattern, so that nobody gates them.
 uint64_t fake_cuda_last_launch(void) { return state.last_launch; }
 unsigned long fake_cuda_launches(void) { return state.launches; }
+// What a runtime registers by the driver's private table, and whether the driver still knows it: 709 is what the
+// runtime then answers for everything.
+CUresult stand_in_register(unsigned *token)
+{
+    CUresult entered = stand_in_enter();
+    if (entered == CUDA_SUCCESS)
+        *token = ++state.registrations;
+    return entered;
+}
+
+CUresult stand_in_registered(unsigned token)
+{
+    CUresult entered = stand_in_enter();
+    return entered ? entered : token <= state.registrations ? CUDA_SUCCESS : CUDA_ERROR_CONTEXT_IS_DESTROYED;
+}
+
 int fake_cuda_initialised_here(void) { return stand_in_enter() == CUDA_SUCCESS; }
 
 // Named inside the pattern, so that the gate takes them. Floating-point registers, mixed with the others.

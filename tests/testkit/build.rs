@@ -149,11 +149,13 @@ fn main() {
         );
     }
 
-    let cuda = ["driver.c", "lookup.c", "others.c"];
+    let cuda = ["driver.c", "devices.c", "lookup.c", "others.c"];
     let versions = shop.sources.join("driver").join("versions.map");
     let versions = format!("-Wl,--version-script={}", versions.display());
     shop.driver_library("driver", "libcuda", &cuda, &[]);
     shop.driver_library("driver", "libnvcuvid", &["nvcuvid.c"], &[]);
+    shop.driver_library("driver", "libnvidia-encode", &["encode.c"], &[]);
+    shop.driver_library("driver", "libnvidia-opticalflow", &["opticalflow.c"], &[]);
     shop.driver_library("driver_versioned", "libcuda", &cuda, &[&versions]);
 
     // Nothing is found at run time but through LD_LIBRARY_PATH, as on a user's machine.
@@ -171,6 +173,11 @@ fn main() {
     for name in WITH_SCENARIOS {
         shop.program(name, &format!("{name}.c"), &[scenarios.as_ref()]);
     }
+    shop.program(
+        "revive",
+        "revive.c",
+        &[scenarios.as_ref(), runtime.as_ref()],
+    );
     shop.program("throws", "throws.cpp", &[]);
     shop.program("entries", "entries.cpp", &[scenarios.as_ref()]);
     shop.program("pystack_embed", "pystack_embed.c", &["-rdynamic".as_ref()]);
@@ -186,6 +193,8 @@ fn main() {
     // The same plugin under the name of one for CUDA, and of one for something else.
     shop.library("xla_cuda_like", "libxla_like.c", &[]);
     shop.library("xla_other_like", "libxla_like.c", &[]);
+    // The file's name is all that is asked of it.
+    shop.library("nvidia-ml", "libnvidia_ml_like.c", &[]);
     shop.library("interposer", "libinterposer.c", &[]);
     shop.library(
         "linked",

@@ -77,6 +77,22 @@ impl Program {
         self
     }
 
+    /// On a machine where the stand-in driver has devices: files in a /dev of the program's own.
+    /// `before` is shell text that runs as root of that machine, before the program.
+    pub fn with_devices(self, before: &str) -> Self {
+        let program = self.path.clone();
+        let mut with = with_own_mounts(&format!("{DEVICES}\n{before}\nexec \"$@\""))
+            .arg("sh")
+            .arg(program);
+        with.arguments.extend(self.arguments);
+        Self {
+            path: with.path,
+            arguments: with.arguments,
+            ..self
+        }
+        .env("FAKE_CUDA_NODES", "1")
+    }
+
     /// Another library to preload, after the guard.
     pub fn preload(mut self, library: impl Into<PathBuf>) -> Self {
         self.preloads.push(library.into());
@@ -209,6 +225,23 @@ impl Program {
         command
     }
 }
+
+/// Mounts a /dev that has the driver's devices, as ordinary files.
+const DEVICES: &str = r#"set -e
+there=$(mktemp -d)
+mount -t tmpfs none "$there"
+for node in null zero random urandom; do
+    : >"$there/$node"
+    mount --bind "/dev/$node" "$there/$node"
+done
+mkdir "$there/shm"
+mount --rbind /dev/shm "$there/shm"
+: >"$there/nvidiactl"
+: >"$there/nvidia0"
+: >"$there/nvidia-uvm"
+mount --move "$there" /dev
+rmdir "$there"
+"#;
 
 /// A Python client, by the interpreter that `FORKGUARD_TEST_PYTHON` names, else `python3`.
 pub fn python(script: &str) -> Program {

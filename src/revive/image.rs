@@ -1,0 +1,344 @@
+//! The writable data of the driver's libraries, as it was before they were used.
+//!
+//! A library's copy is made in the process that is about to use it first, into memory that its
+//! forked children inherit, and is right for as long as the library stays where it is. A library
+//! that was unloaded and is loaded elsewhere is another one, of which a new copy is made when it is
+//! seen before its use. Libraries that the driver loads on its own account (compilers) are left as
+//! they are: a driver that starts anew finds them loaded.
+
+use core::cell::UnsafeCell;
+use core::ffi::{CStr, c_void};
+use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use super::thread_local;
+use crate::sys::elf::{self, Object, ThreadLocal};
+use crate::sys::process_lock::ProcessLock;
+use crate::sys::{raw, thread};
+
+/// Pieces of writable data that a library may have; one is usual.
+const PIECES: usize = 4;
+/// The smallest page there is.
+const PAGE: usize = 4096;
+
+/// A library of the driver that keeps state of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Library {
+    /// libcuda.
+    Driver,
+    /// libnvcuvid, the decoder.
+    Decoder,
+    /// libnvidia-encode, the encoder.
+    Encoder,
+    /// libnvidia-opticalflow.
+    OpticalFlow,
+}
+
+impl Library {
+    const ALL: [Self; 4] = [
+        Self::Driver,
+        Self::Decoder,
+        Self::Encoder,
+        Self::OpticalFlow,
+    ];
+
+    /// What its file is called, up to the version.
+    fn file(self) -> &'static str {
+        match self {
+            Self::Driver => "libcuda.so",
+            Self::Decoder => "libnvcuvid.so",
+            Self::Encoder => "libnvidia-encode.so",
+            Self::OpticalFlow => "libnvidia-opticalflow.so",
+        }
+    }
+
+    fn of(object: &Object) -> Option<Self> {
+        let file = object.file_name();
+        Self::ALL
+            .into_iter()
+            .find(|library| file.starts_with(library.file().as_bytes()))
+    }
+
+    fn place(self) -> &'static Place {
+        &PLACES[self as usize]
+    }
+}
+
+impl fmt::Display for Library {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.file().trim_end_matches(".so"))
+    }
+}
+
+/// Why the data of a library cannot be put back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unfit {
+    /// It was used before anything of it was saved, or there was no memory for the copy.
+    NotSaved(Library),
+    /// It is no longer where it was.
+    Moved(Library),
+    /// It is where it was, and not what it was.
+    Changed(Library),
+}
+
+/// One copy.
+#[derive(Clone, Copy)]
+struct Image {
+    pieces: [(usize, usize); PIECES],
+    len: usize,
+    /// Where the pieces lie, one after the other.
+    copy: usize,
+    size: usize,
+    variables: Option<(ThreadLocal, thread_local::Module)>,
+    object: Object,
+}
+
+impl Image {
+    const EMPTY: Self = Self {
+        pieces: [(0, 0); PIECES],
+        len: 0,
+        copy: 0,
+        size: 0,
+        variables: None,
+        object: Object::EMPTY,
+    };
+
+    fn is_of(&self, object: &Object) -> bool {
+        self.object.base == object.base && self.object.dynamic == object.dynamic
+    }
+
+    fn pieces(&self) -> &[(usize, usize)] {
+        &self.pieces[..self.len]
+    }
+
+    /// Copies the object's data. `None` where it cannot be known or there is no memory.
+    fn take(object: &Object) -> Option<Self> {
+        let (pieces, len) = object.writable::<PIECES>()?;
+        let size = pieces[..len].iter().map(|piece| piece.1 - piece.0).sum();
+        let variables = match object.thread_local() {
+            Some(variables) => Some((variables, thread_local::Module::of(object)?)),
+            None => None,
+        };
+        // SAFETY: a new anonymous mapping.
+        let copy = unsafe {
+            libc::mmap(
+                core::ptr::null_mut(),
+                size,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            )
+        };
+        if copy == libc::MAP_FAILED {
+            return None;
+        }
+        let mut to = copy as usize;
+        for &(start, end) in &pieces[..len] {
+            // SAFETY: the writable data of a loaded object, into as much new memory. Nobody works
+            // with that data now: the library's first use is what this thread is about to make.
+            unsafe {
+                core::ptr::copy_nonoverlapping(start as *const u8, to as *mut u8, end - start);
+            }
+            to += end - start;
+        }
+        // SAFETY: the mapping just made; what went wrong in the program is not to reach it.
+        unsafe { libc::mprotect(copy, size, libc::PROT_READ) };
+        Some(Self {
+            pieces,
+            len,
+            copy: copy as usize,
+            size,
+            variables,
+            object: *object,
+        })
+    }
+
+    /// Whether the object's data lies as it did, and may be written.
+    fn fits(&self, object: &Object) -> bool {
+        let same = object.writable::<PIECES>() == Some((self.pieces, self.len));
+        same && self.pieces().iter().all(|&(start, end)| {
+            let first = start & !(PAGE - 1);
+            (first..end)
+                .step_by(PAGE)
+                .all(|page| raw::is_writable(page.max(start)))
+        })
+    }
+
+    fn put_back(&self) {
+        let mut from = self.copy;
+        for &(start, end) in self.pieces() {
+            // SAFETY: the object is where it was and its data may be written ([`check`]); the copy
+            // is as long, and lies elsewhere. The driver refuses every call here until this is
+            // done, so that nobody reads what changes.
+            unsafe {
+                core::ptr::copy_nonoverlapping(from as *const u8, start as *mut u8, end - start);
+            }
+            from += end - start;
+        }
+        if let Some((variables, module)) = &self.variables {
+            // SAFETY: the object is loaded, says [`check`].
+            unsafe { module.start_anew(variables) };
+        }
+    }
+}
+
+struct Place {
+    complete: AtomicBool,
+    image: UnsafeCell<Image>,
+}
+
+// SAFETY: `image` is written by the thread that has `SAVING`, while `complete` is not set; a forked
+// child, which is a copy, only reads one that is complete, or writes it by the same rule.
+unsafe impl Sync for Place {}
+
+static PLACES: [Place; Library::ALL.len()] = [const {
+    Place {
+        complete: AtomicBool::new(false),
+        image: UnsafeCell::new(Image::EMPTY),
+    }
+}; Library::ALL.len()];
+static SAVING: ProcessLock = ProcessLock::new();
+
+impl Place {
+    fn image(&self) -> Option<&Image> {
+        // SAFETY: complete, so that nobody writes it; see `Place`.
+        self.complete
+            .load(Ordering::Acquire)
+            .then(|| unsafe { &*self.image.get() })
+    }
+
+    /// Under `SAVING`.
+    fn save(&self, object: &Object) {
+        let before = self.image().copied();
+        if before.is_some_and(|image| image.is_of(object)) {
+            // The first one is right: a `cuInit` that failed may have changed the data since.
+            return;
+        }
+        let Some(image) = Image::take(object) else {
+            return;
+        };
+        self.complete.store(false, Ordering::Release);
+        // SAFETY: this thread has `SAVING`, and nobody reads what is not complete.
+        unsafe { *self.image.get() = image };
+        self.complete.store(true, Ordering::Release);
+        if let Some(before) = before {
+            // SAFETY: the copy of an object that is gone, which only this place named.
+            unsafe { libc::munmap(before.copy as *mut c_void, before.size) };
+        }
+    }
+}
+
+/// Copies the data of the driver's libraries that are loaded and of which there is no copy.
+/// `driver` is where `cuInit` is, when it is about to be called for the first time; otherwise it is
+/// another library that is about to be used, and libcuda is left alone.
+pub fn save(driver: Option<usize>) {
+    let here = thread::current();
+    if here.reviving.replace(1) != 0 {
+        return;
+    }
+    let held = SAVING.take();
+    let driver = driver.map(|address| elf::object_at(address).map(|object| object.dynamic));
+    elf::each_object(|object| {
+        match Library::of(object) {
+            // Of several copies of libcuda, the one that is called.
+            Some(Library::Driver) if driver != Some(Some(object.dynamic)) => {}
+            Some(library) => library.place().save(object),
+            None => {}
+        }
+        true
+    });
+    drop(held);
+    here.reviving.set(0);
+}
+
+/// Whether libcuda's data was saved: without it nothing can be put back.
+pub fn is_saved() -> bool {
+    Library::Driver.place().image().is_some()
+}
+
+/// A function of libcuda's, where its data was saved and it is still loaded.
+pub fn function(name: &CStr) -> Option<usize> {
+    let image = Library::Driver.place().image()?;
+    let mut found = None;
+    elf::each_object(|object| {
+        if image.is_of(object) {
+            found = object.find(name);
+        }
+        found.is_none()
+    });
+    found.map(|(address, _)| address)
+}
+
+/// The libraries whose data can be put back, found to be as they were when it was saved.
+pub struct Fit {
+    here: [bool; Library::ALL.len()],
+    init: usize,
+}
+
+/// Finds out whether the data of all of them that are loaded can be put back. Changes nothing.
+pub fn check() -> Result<Fit, Unfit> {
+    let mut fit = Fit {
+        here: [false; Library::ALL.len()],
+        init: 0,
+    };
+    let mut unfit = None;
+    elf::each_object(|object| {
+        if let Some(library) = Library::of(object) {
+            match library.place().image() {
+                Some(image) if image.is_of(object) => {
+                    if image.fits(object) {
+                        fit.here[library as usize] = true;
+                    } else {
+                        unfit = unfit.or(Some(Unfit::Changed(library)));
+                    }
+                }
+                Some(_) => unfit = unfit.or(Some(Unfit::Moved(library))),
+                None => unfit = unfit.or(Some(Unfit::NotSaved(library))),
+            }
+        }
+        true
+    });
+    if let Some(unfit) = unfit {
+        return Err(unfit);
+    }
+    if !fit.here[Library::Driver as usize] {
+        let saved = Library::Driver.place().image().is_some();
+        let why = if saved { Unfit::Moved } else { Unfit::NotSaved };
+        return Err(why(Library::Driver));
+    }
+    fit.init = function(c"cuInit").ok_or(Unfit::Changed(Library::Driver))?;
+    Ok(fit)
+}
+
+impl Fit {
+    /// Puts the data back, libcuda's last: until then its calls are refused.
+    ///
+    /// # Safety
+    /// Nothing may be left in this process by which what the libraries knew can be reached: the
+    /// devices' mappings and descriptors are gone, and no thread is inside of the libraries.
+    pub unsafe fn put_back(&self) {
+        for library in Library::ALL.into_iter().rev() {
+            if self.here[library as usize]
+                && let Some(image) = library.place().image()
+            {
+                image.put_back();
+            }
+        }
+    }
+
+    /// The address of libcuda's `cuInit`.
+    pub fn init(&self) -> usize {
+        self.init
+    }
+}
+
+/// Whether a library whose file's name begins so is loaded.
+pub fn is_loaded(file: &CStr) -> bool {
+    let mut found = false;
+    elf::each_object(|object| {
+        found = object.file_name().starts_with(file.to_bytes());
+        !found
+    });
+    found
+}

@@ -1,0 +1,513 @@
+// Proves what a forked process has that uses CUDA under the policy revive: a driver that works as in any process,
+// and a parent that goes on as if nothing had happened. `revive SCENARIO`, on a machine with the stand-in's devices;
+// every scenario ends with the parent's own work, and the driver itself ends a parent whose channel another process
+// has written into.
+//
+//   work           the parent asks for devices, forks; the child's first call is a query, and it works
+//   init           the same, the child's first call is cuInit, and it asks a second time
+//   retried        the parent's first cuInit fails, its second does not
+//   silent         the child uses no CUDA
+//   one-by-one     200 children, one after the other
+//   at-once        16 children at once
+//   deep           children of children of children
+//   threads        the child's threads come at once
+//   from-thread    a thread forks
+//   clone          the child is made by the bare system call
+//   clone-files    the same, sharing its descriptors with the parent
+//   handler        the child's first call comes from a handler that runs inside fork
+//   failing        cuInit fails in the child
+//   killed         the child is killed while it is in its cuInit
+//   meanwhile      the fork is made while another thread is in the parent's cuInit
+//   context        the parent works, and has a context; so does the child
+//   exit           the same, and the child's exit handlers and destructors take down what is the parent's, and its own
+//   misuse         the same, but the child uses the parent's context
+//   others         decoder, encoder and optical flow are used in the parent, then in the child
+//   moved          libcuda is unloaded in the parent and loaded elsewhere
+//   moved-decoder  the decoder is
+//   descriptors    descriptors of the devices that are not libcuda's: which stay open in the child
+//   nvml           the same with NVML's library loaded
+//   runtime        the runtime API is started in the child, which forks again
+#include "client.h"
+#include "libcudart_like.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+static struct driver cuda;
+static void *library;
+
+static void must(CUresult result, const char *what)
+{
+    if (result != 0)
+        give_up("%s answered %d", what, result);
+}
+
+static void open_driver(void)
+{
+    library = dlopen("libcuda.so.1", RTLD_NOW);
+    if (!library)
+        give_up("%s", dlerror());
+    load_by_dlsym(&cuda, library);
+}
+
+struct objects {
+    CUcontext context;
+    CUdeviceptr memory;
+    void *stream, *module, *kernel;
+};
+
+static void make(struct objects *made)
+{
+    must(cuda.cuDevicePrimaryCtxRetain(&made->context, 0), "cuDevicePrimaryCtxRetain");
+    must(cuda.cuCtxSetCurrent(made->context), "cuCtxSetCurrent");
+    must(cuda.cuMemAlloc_v2(&made->memory, 1024), "cuMemAlloc_v2");
+    must(cuda.cuStreamCreate(&made->stream, 0), "cuStreamCreate");
+    must(cuda.cuModuleLoadData(&made->module, "image"), "cuModuleLoadData");
+    must(cuda.cuModuleGetFunction(&made->kernel, made->module, "addone"), "cuModuleGetFunction");
+}
+
+static CUresult launch(struct objects *made)
+{
+    void *parameters[] = {&made->memory};
+    return cuda.cuLaunchKernel(made->kernel, 1, 1, 1, 256, 1, 1, 0, made->stream, parameters, NULL);
+}
+
+// Numbers through the device and back.
+static void use(struct objects *made)
+{
+    int numbers[256];
+    for (int i = 0; i < 256; i++)
+        numbers[i] = 3 * i;
+    must(cuda.cuMemcpyHtoD_v2(made->memory, numbers, sizeof numbers), "cuMemcpyHtoD_v2");
+    must(launch(made), "cuLaunchKernel");
+    must(cuda.cuCtxSynchronize(), "cuCtxSynchronize");
+    must(cuda.cuMemcpyDtoH_v2(numbers, made->memory, sizeof numbers), "cuMemcpyDtoH_v2");
+    for (int i = 0; i < 256; i++)
+        if (numbers[i] != 3 * i + 1)
+            give_up("the kernel did not do its work: number %d is %d", i, numbers[i]);
+}
+
+static void take_down(struct objects *made)
+{
+    must(cuda.cuModuleUnload(made->module), "cuModuleUnload");
+    must(cuda.cuStreamDestroy_v2(made->stream), "cuStreamDestroy_v2");
+    must(cuda.cuMemFree_v2(made->memory), "cuMemFree_v2");
+    must(cuda.cuDevicePrimaryCtxRelease_v2(0), "cuDevicePrimaryCtxRelease_v2");
+}
+
+static void work(const char *who)
+{
+    struct objects made;
+    int count = 0;
+    must(cuda.cuDeviceGetCount(&count), "cuDeviceGetCount");
+    make(&made);
+    use(&made);
+    take_down(&made);
+    if (who)
+        say("%s worked\n", who);
+}
+
+static pid_t forked(void)
+{
+    pid_t child = fork();
+    if (child < 0)
+        give_up("fork: %s", strerror(errno));
+    if (child == 0)
+        in_child();
+    return child;
+}
+
+static pid_t working_child(void)
+{
+    pid_t child = forked();
+    if (child == 0) {
+        work(NULL);
+        exit(7);
+    }
+    return child;
+}
+
+static void expect_seven(pid_t child)
+{
+    int status = 0;
+    if (waitpid(child, &status, 0) != child || !WIFEXITED(status) || WEXITSTATUS(status) != 7)
+        give_up("a child ended with status %#x", status);
+}
+
+static void *counts_devices(void *start)
+{
+    int count = -1;
+    pthread_barrier_wait(start);
+    return (void *)(intptr_t)(cuda.cuDeviceGetCount(&count) * 100 + count);
+}
+
+// All threads' first call comes at one moment.
+static void many_threads(void)
+{
+    enum { COUNT = 8 };
+    pthread_t threads[COUNT];
+    pthread_barrier_t start;
+    pthread_barrier_init(&start, NULL, COUNT);
+    for (int i = 0; i < COUNT; i++)
+        if (pthread_create(&threads[i], NULL, counts_devices, &start) != 0)
+            give_up("no thread");
+    for (int i = 0; i < COUNT; i++) {
+        void *answer;
+        pthread_join(threads[i], &answer);
+        say("thread %d\n", (int)(intptr_t)answer);
+    }
+}
+
+static void *forks_and_waits(void *unused)
+{
+    expect_seven(working_child());
+    say("thread's child worked\n");
+    return unused;
+}
+
+static void *thread(void *(*function)(void *))
+{
+    pthread_t id;
+    void *answer;
+    if (pthread_create(&id, NULL, function, NULL) != 0 || pthread_join(id, &answer) != 0)
+        give_up("no thread");
+    return answer;
+}
+
+static void deep(int level)
+{
+    pid_t child = forked();
+    if (child == 0) {
+        int count;
+        must(cuda.cuDeviceGetCount(&count), "cuDeviceGetCount");
+        if (level > 1)
+            deep(level - 1);
+        work(NULL);
+        exit(7);
+    }
+    expect_seven(child);
+    say("level %d worked\n", level);
+}
+
+static int descriptors_of_devices(void)
+{
+    int found = 0;
+    for (int fd = 0; fd < 256; fd++) {
+        char link[64], target[64] = "";
+        snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+        found += readlink(link, target, sizeof target - 1) > 0 && strncmp(target, "/dev/nvidia", 11) == 0;
+    }
+    return found;
+}
+
+static void bare_clone(unsigned long flags)
+{
+    pid_t child = (pid_t)syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
+    if (child == 0) {
+        in_child();
+        work(NULL);
+        _exit(7);
+    }
+    expect_seven(child);
+    say("clone worked, parent has its %d descriptors\n", descriptors_of_devices());
+}
+
+static int handler_count;
+
+static void counts_in_fork(void)
+{
+    must(cuda.cuDeviceGetCount(&handler_count), "cuDeviceGetCount in a handler");
+}
+
+// Two pipes by which the driver's cuInit says that it is there, and is let go on.
+static int there[2], go_on[2];
+
+static void init_is_to_wait(void)
+{
+    char ends[32];
+    if (pipe(there) != 0 || pipe(go_on) != 0)
+        give_up("no pipe");
+    snprintf(ends, sizeof ends, "%d,%d", there[1], go_on[0]);
+    setenv("FAKE_CUDA_INIT_WAITS", ends, 1);
+}
+
+static void until_there(void)
+{
+    char byte;
+    if (read(there[0], &byte, 1) != 1)
+        give_up("nobody came to cuInit");
+}
+
+static void *initialises(void *unused)
+{
+    must(cuda.cuInit(0), "cuInit in a thread");
+    return unused;
+}
+
+static struct objects parents;
+
+static void takes_down_the_parents(void)
+{
+    const CUresult results[] = {
+        cuda.cuModuleUnload(parents.module), cuda.cuStreamDestroy_v2(parents.stream),
+        cuda.cuMemFree_v2(parents.memory), cuda.cuCtxDestroy_v2(parents.context),
+        cuda.cuDevicePrimaryCtxRelease_v2(0),
+    };
+    say("exit handler");
+    for (size_t i = 0; i < sizeof results / sizeof *results; i++)
+        say(" %d", results[i]);
+    say("\n");
+}
+
+static int is_parent = 1;
+
+__attribute__((destructor)) static void destroys_the_parents(void)
+{
+    if (!is_parent && parents.context)
+        say("destructor %d\n", cuda.cuCtxDestroy_v2(parents.context));
+}
+
+static void *must_open(const char *name)
+{
+    void *opened = dlopen(name, RTLD_NOW);
+    if (!opened)
+        give_up("%s", dlerror());
+    return opened;
+}
+
+// Unloads a library and sees to it that it will be loaded at another place.
+static void unload(void *handle)
+{
+    struct link_map *map = handle;
+    ElfW(Addr) place = map->l_addr;
+    while (dlclose(handle) == 0) {
+    }
+    void *taken = mmap((void *)place, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    if (taken != (void *)place)
+        give_up("the library was not unloaded");
+}
+
+static CUresult (*decode)(void *, void *);
+
+static void *open_decoder(void)
+{
+    void *decoder = must_open("libnvcuvid.so.1");
+    *(void **)&decode = dlsym(decoder, "cuvidDecodePicture");
+    return decoder;
+}
+
+// An open file is known again by its position: libcuda's cuInit may take a number that became free.
+static int open_device(void)
+{
+    int fd = open("/dev/nvidiactl", O_RDWR | O_CLOEXEC);
+    if (fd < 0 || lseek(fd, 5, SEEK_SET) != 5)
+        give_up("no device");
+    return fd;
+}
+
+static int is_same(int fd) { return lseek(fd, 0, SEEK_CUR) == 5; }
+
+static int run(const char *scenario)
+{
+    pid_t child;
+    int count = 0;
+
+#define IS(other) (strcmp(scenario, other) == 0)
+    if (IS("retried")) {
+        setenv("FAKE_CUDA_INIT_RESULT", "304", 1);
+        say("first %d\n", cuda.cuInit(0));
+        unsetenv("FAKE_CUDA_INIT_RESULT");
+    }
+    if (IS("meanwhile")) {
+        pthread_t other;
+        init_is_to_wait();
+        if (pthread_create(&other, NULL, initialises, NULL) != 0)
+            give_up("no thread");
+        until_there();
+        unsetenv("FAKE_CUDA_INIT_WAITS");
+        expect_seven(working_child());
+        say("child worked\n");
+        if (write(go_on[1], "g", 1) != 1)
+            give_up("no pipe");
+        pthread_join(other, NULL);
+        work("parent");
+        return 0;
+    }
+    int before = IS("descriptors") || IS("nvml") ? open_device() : -1;
+    must(cuda.cuInit(0), "cuInit");
+    must(cuda.cuDeviceGetCount(&count), "cuDeviceGetCount");
+
+    if (IS("work") || IS("retried") || IS("silent")) {
+        child = forked();
+        if (child == 0) {
+            if (!IS("silent"))
+                work("child");
+            exit(7);
+        }
+        say_how_it_ended(child, "child");
+    } else if (IS("init")) {
+        child = forked();
+        if (child == 0) {
+            say("child init %d\n", cuda.cuInit(0));
+            say("child init %d\n", cuda.cuInit(0));
+            work("child");
+            exit(7);
+        }
+        say_how_it_ended(child, "child");
+    } else if (IS("one-by-one")) {
+        for (int i = 0; i < 200; i++)
+            expect_seven(working_child());
+        say("200 children worked\n");
+    } else if (IS("at-once")) {
+        pid_t children[16];
+        for (int i = 0; i < 16; i++)
+            children[i] = working_child();
+        work("parent meanwhile");
+        for (int i = 0; i < 16; i++)
+            expect_seven(children[i]);
+        say("16 children worked\n");
+    } else if (IS("deep")) {
+        deep(3);
+    } else if (IS("threads")) {
+        child = forked();
+        if (child == 0) {
+            many_threads();
+            work("child");
+            exit(7);
+        }
+        say_how_it_ended(child, "child");
+    } else if (IS("from-thread")) {
+        thread(forks_and_waits);
+    } else if (IS("clone")) {
+        bare_clone(0);
+    } else if (IS("clone-files")) {
+        bare_clone(CLONE_FILES);
+    } else if (IS("handler")) {
+        pthread_atfork(NULL, NULL, counts_in_fork);
+        child = working_child();
+        expect_seven(child);
+        say("child worked\n");
+    } else if (IS("failing")) {
+        child = forked();
+        if (child == 0) {
+            setenv("FAKE_CUDA_INIT_RESULT", "304", 1);
+            say("child count %d\n", cuda.cuDeviceGetCount(&count));
+            say("child count %d\n", cuda.cuDeviceGetCount(&count));
+            exit(7);
+        }
+        say_how_it_ended(child, "child");
+    } else if (IS("killed")) {
+        init_is_to_wait();
+        child = working_child();
+        until_there();
+        kill(child, SIGKILL);
+        say_how_it_ended(child, "child");
+        unsetenv("FAKE_CUDA_INIT_WAITS");
+        expect_seven(working_child());
+        say("next child worked\n");
+    } else if (IS("context") || IS("exit") || IS("misuse")) {
+        make(&parents);
+        use(&parents);
+        child = forked();
+        if (child == 0) {
+            is_parent = 0;
+            if (IS("exit"))
+                atexit(takes_down_the_parents);
+            if (IS("misuse")) {
+                say("misuse %d\n", cuda.cuCtxSetCurrent(parents.context));
+                say("misuse %d\n", launch(&parents));
+            }
+            work("child");
+            if (!IS("exit"))
+                _exit(7);
+            exit(7);
+        }
+        say_how_it_ended(child, "child");
+        use(&parents);
+        take_down(&parents);
+    } else if (IS("others")) {
+        void *encode = must_open("libnvidia-encode.so.1"), *flow = must_open("libnvidia-opticalflow.so.1");
+        CUresult (*encoder)(void **), (*flows)(unsigned, void **);
+        void *functions;
+        open_decoder();
+        *(void **)&encoder = dlsym(encode, "NvEncodeAPICreateInstance");
+        *(void **)&flows = dlsym(flow, "NvOFAPICreateInstanceCuda");
+        say("parent %d %d %d\n", decode(NULL, NULL), encoder(&functions), flows(80, &functions));
+        child = forked();
+        if (child == 0) {
+            say("child decodes %d\n", decode(NULL, NULL));
+            say("child %d %d %d\n", decode(NULL, NULL), encoder(&functions), flows(80, &functions));
+            exit(7);
+        }
+        say_how_it_ended(child, "child");
+        say("parent %d %d %d\n", decode(NULL, NULL), encoder(&functions), flows(80, &functions));
+    } else if (IS("moved")) {
+        unload(library);
+        open_driver();
+        child = forked();
+        if (child == 0) {
+            say("child count %d\n", cuda.cuDeviceGetCount(&count));
+            exit(7);
+        }
+        say_how_it_ended(child, "child");
+        return 0;
+    } else if (IS("moved-decoder")) {
+        void *decoder = open_decoder();
+        say("parent decodes %d\n", decode(NULL, NULL));
+        unload(decoder);
+        open_decoder();
+        say("parent decodes %d\n", decode(NULL, NULL));
+        child = forked();
+        if (child == 0) {
+            say("child decodes %d\n", decode(NULL, NULL));
+            exit(7);
+        }
+        say_how_it_ended(child, "child");
+    } else if (IS("descriptors") || IS("nvml")) {
+        if (IS("nvml"))
+            must_open("libnvidia-ml.so");
+        int after = open_device();
+        child = forked();
+        if (child == 0) {
+            work(NULL);
+            say("child has before %d after %d\n", is_same(before), is_same(after));
+            exit(7);
+        }
+        say_how_it_ended(child, "child");
+    } else if (IS("runtime")) {
+        child = forked();
+        if (child == 0) {
+            say("child runtime %d\n", runtime_start());
+            say("child runtime %d\n", runtime_call());
+            pid_t grandchild = forked();
+            if (grandchild == 0) {
+                say("grandchild runtime %d\n", runtime_call());
+                say("grandchild count %d\n", cuda.cuDeviceGetCount(&count));
+                exit(7);
+            }
+            say_how_it_ended(grandchild, "grandchild");
+            say("child runtime %d\n", runtime_call());
+            exit(7);
+        }
+        say_how_it_ended(child, "child");
+    } else {
+        give_up("no scenario is called %s", scenario);
+    }
+    work("parent");
+    return 0;
+}
+
+int main(int count, char **arguments)
+{
+    if (count != 2)
+        give_up("usage: revive SCENARIO");
+    open_driver();
+    return run(arguments[1]);
+}

@@ -1,0 +1,58 @@
+//! The driver's other libraries keep state of their own, which is put back with libcuda's: the decoder, the encoder and
+//! the optical flow that the parent used work in the child. Of open descriptors those stay that are not libcuda's.
+//! Fails when a library is forgotten, when one that was loaded anew is put back to what another one was, or when NVML's
+//! descriptors are closed.
+
+use forkguard_testkit::{Outcome, Program};
+
+fn revive(scenario: &str) -> Outcome {
+    let outcome = Program::client("revive")
+        .arg(scenario)
+        .policy("revive,abort")
+        .with_devices("")
+        .run();
+    outcome.assert_silent();
+    outcome
+}
+
+#[test]
+fn all_of_them() {
+    revive("others").assert_stdout(&[
+        "parent 0 0 0",
+        "child decodes 0",
+        "child 0 0 0",
+        "child exited 7",
+        "parent 0 0 0",
+        "parent worked",
+    ]);
+}
+
+/// The stand-in's decoder is of no use in a process that has a driver of its own but the parent's decoder.
+#[test]
+fn a_decoder_that_was_loaded_again_elsewhere() {
+    revive("moved-decoder").assert_stdout(&[
+        "parent decodes 0",
+        "parent decodes 0",
+        "child decodes 0",
+        "child exited 7",
+        "parent worked",
+    ]);
+}
+
+#[test]
+fn descriptors_from_before() {
+    revive("descriptors").assert_stdout(&[
+        "child has before 1 after 0",
+        "child exited 7",
+        "parent worked",
+    ]);
+}
+
+#[test]
+fn descriptors_of_nvml() {
+    revive("nvml").assert_stdout(&[
+        "child has before 1 after 1",
+        "child exited 7",
+        "parent worked",
+    ]);
+}
