@@ -97,7 +97,13 @@ pub fn forget() {
 
 unsafe fn fill(calls: &Calls, dict: Object) -> bool {
     // SAFETY: the GIL is held, says the caller.
-    unsafe { super::native::put(calls, dict, METHODS.iter()) }
+    unsafe {
+        super::native::put(
+            calls,
+            dict,
+            METHODS.iter().chain([&super::torch_absent::METHOD]),
+        )
+    }
 }
 
 /// `is_absent()`: whether CUDA is absent in this process.

@@ -15,6 +15,7 @@ pub mod native;
 pub mod spawn;
 pub mod template;
 pub mod torch;
+mod torch_absent;
 mod turn;
 
 /// Finds the interpreter, if one was loaded since. Calls the loader.

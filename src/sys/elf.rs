@@ -238,13 +238,14 @@ impl Object {
 
     /// The address and size of the function or variable `name` that this object defines.
     pub fn find(&self, name: &CStr) -> Option<(usize, usize)> {
-        let symbol = if self.gnu_hash != 0 {
+        let index = if self.gnu_hash != 0 {
             self.find_gnu(name)
         } else if self.sysv_hash != 0 {
             self.find_sysv(name)
         } else {
             None
         }?;
+        let symbol = self.symbol(index);
         let kind = symbol.st_info & 15;
         if symbol.st_shndx == 0 || kind == STT_TLS || kind == STT_GNU_IFUNC {
             return None;
@@ -255,7 +256,7 @@ impl Object {
         ))
     }
 
-    fn find_gnu(&self, name: &CStr) -> Option<Elf64_Sym> {
+    fn find_gnu(&self, name: &CStr) -> Option<usize> {
         let hash = name.to_bytes().iter().fold(5381u32, |hash, &byte| {
             hash.wrapping_mul(33).wrapping_add(u32::from(byte))
         });
@@ -277,7 +278,7 @@ impl Object {
         loop {
             let entry = word(chain_table + index - first);
             if entry | 1 == hash | 1 && self.named(index, name) {
-                return Some(self.symbol(index));
+                return Some(index);
             }
             if entry & 1 == 1 {
                 return None;
@@ -286,16 +287,27 @@ impl Object {
         }
     }
 
-    fn find_sysv(&self, name: &CStr) -> Option<Elf64_Sym> {
+    fn find_sysv(&self, name: &CStr) -> Option<usize> {
         let word = |index: usize| -> u32 {
             // SAFETY: `sysv_hash` is the DT_HASH table of a loaded object: two counts, then the
             // chains of symbol indexes below that count.
             unsafe { *(self.sysv_hash as *const u32).add(index) }
         };
         let count = word(1) as usize;
-        (1..count)
-            .find(|&index| self.named(index, name))
-            .map(|index| self.symbol(index))
+        (1..count).find(|&index| self.named(index, name))
+    }
+
+    /// The index of `name` in the symbol table: of what the object defines, or takes from others.
+    pub fn symbol_index(&self, name: &CStr) -> Option<usize> {
+        if self.gnu_hash == 0 {
+            return (1..self.symbol_count())
+                .find(|&index| self.is_called(&self.symbol(index), name));
+        }
+        // What it takes from others stands before what is hashed.
+        // SAFETY: the second word of DT_GNU_HASH is the index of the first symbol hashed.
+        let hashed = unsafe { *(self.gnu_hash as *const u32).add(1) } as usize;
+        self.find_gnu(name)
+            .or_else(|| (1..hashed).find(|&index| self.is_called(&self.symbol(index), name)))
     }
 
     fn symbol(&self, index: usize) -> Elf64_Sym {
@@ -305,14 +317,17 @@ impl Object {
 
     fn named(&self, index: usize, name: &CStr) -> bool {
         let symbol = self.symbol(index);
+        symbol.st_shndx != 0 && self.is_called(&symbol, name)
+    }
+
+    fn is_called(&self, symbol: &Elf64_Sym, name: &CStr) -> bool {
         // SAFETY: `st_name` is an offset into the object's NUL-terminated string table.
-        symbol.st_shndx != 0
-            && unsafe {
-                libc::strcmp(
-                    (self.strings as *const c_char).add(symbol.st_name as usize),
-                    name.as_ptr(),
-                )
-            } == 0
+        unsafe {
+            libc::strcmp(
+                (self.strings as *const c_char).add(symbol.st_name as usize),
+                name.as_ptr(),
+            ) == 0
+        }
     }
 
     /// How many symbols the table has, as far as the hash tables tell.

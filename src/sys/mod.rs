@@ -4,6 +4,7 @@ pub mod command_line;
 pub mod descriptors;
 pub mod elf;
 pub mod environment;
+pub mod imports;
 pub mod maps;
 pub mod memory;
 pub mod modules;

@@ -25,6 +25,8 @@ NEED_A_GPU = {
 
 # What is done at the first use; a grandchild inherits it.
 _used = []
+# What C++ reads for as long as the process lives.
+_texts = []
 
 
 def absent(torch):
@@ -37,9 +39,8 @@ def absent(torch):
         cuda._cached_device_count = 0
     cuda._lazy_init.__code__ = _lazy_init.__code__
     torch_classes.at_fork(torch, use)
-    exchange = native.get("torch")
-    if exchange is not None:
-        exchange(torch.Generator, _generator_arguments)
+    _texts[:] = [torch_words.driver_text()]
+    native["torch"](torch.Generator, _generator_arguments, _texts[0])
 
 
 def _lazy_init():
@@ -77,5 +78,8 @@ def use(frame):
 
 def _generator_arguments(arguments, named):
     """Those of `torch.Generator(…)`, with the CPU in place of "cuda"."""
+    device = arguments[0] if arguments else named.get("device")
+    if not str(device).startswith("cuda"):
+        return arguments, named
     use(sys._getframe(1))
     return (), {"device": "cpu"}

@@ -20,9 +20,19 @@ def no_gpu():
 
 def not_here():
     return RuntimeError(
-        "This tensor lives in GPU memory of the parent process, which cannot be reached from here; move it to the CPU "
-        "before it is sent (%s)" % why()
+        "This tensor lives in GPU memory of the process that sent it, which cannot be reached from here; move it to "
+        "the CPU before it is sent (%s)" % why()
     )
+
+
+def driver_text():
+    """In place of the runtime's own words, which follow "CUDA error: "."""
+    initialiser, _ = native["origin"]()
+    text = (
+        "no CUDA-capable device is detected. %s. A tensor that was on the GPU before the fork lives in GPU memory of "
+        "the parent process (pid %d), which cannot be reached from here: move it to the CPU before the fork"
+    )
+    return (text % (why(), initialiser)).encode()
 
 
 def notice(torch, frame):
