@@ -109,6 +109,7 @@ static STATE: AtomicU32 = AtomicU32::new(CLEAN);
 static OWNER: AtomicI32 = AtomicI32::new(0);
 static RECORDED: AtomicBool = AtomicBool::new(false);
 static CONTEXT: AtomicBool = AtomicBool::new(false);
+static OBJECT: AtomicBool = AtomicBool::new(false);
 /// The address of code that was given an export table, 0 for none: in the process that initialised
 /// CUDA …
 static RUNTIME_API: AtomicUsize = AtomicUsize::new(0);
@@ -158,6 +159,16 @@ pub fn note_context() {
 /// Whether a context was created.
 pub fn has_context() -> bool {
     CONTEXT.load(Ordering::Relaxed)
+}
+
+/// Notes that something was created that has a handle and needs no context.
+pub fn note_object() {
+    OBJECT.store(true, Ordering::Relaxed);
+}
+
+/// Whether something was.
+pub fn has_object() -> bool {
+    OBJECT.load(Ordering::Relaxed)
 }
 
 /// Notes that a runtime API (libcudart, linked or loaded) is present: the code at `caller`.
@@ -291,7 +302,8 @@ pub fn restart(function: &CStr, caller: usize) {
     }
     moment.stamp(function, caller);
     RECORDED.store(true, Ordering::Release);
-    if CONTEXT.swap(false, Ordering::Relaxed) {
+    let had_context = CONTEXT.swap(false, Ordering::Relaxed);
+    if OBJECT.swap(false, Ordering::Relaxed) || had_context {
         FOREIGN_HANDLES.store(true, Ordering::Relaxed);
     }
     RUNTIME_API.store(

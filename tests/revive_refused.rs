@@ -44,6 +44,15 @@ fn a_context_in_the_parent() {
     .assert_stdout(&["child killed by signal 6", "parent worked"]);
 }
 
+#[test]
+fn a_graph_in_the_parent() {
+    refused(
+        scenario("object").with_devices(""),
+        "the parent had created something of the driver's",
+    )
+    .assert_stdout(&["child killed by signal 6", "parent worked"]);
+}
+
 /// In the process that was revived as in any other.
 #[test]
 fn a_runtime_in_the_parent() {

@@ -11,7 +11,7 @@
 
 use core::cell::UnsafeCell;
 use core::ffi::CStr;
-use core::sync::atomic::{AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicI64, AtomicU16, AtomicU32, AtomicUsize, Ordering};
 
 use super::classes::{self, Class};
 use super::special::Special;
@@ -54,7 +54,7 @@ pub static SLOTS: Cleared = Cleared {
 
 static TARGETS: [AtomicUsize; CAPACITY] = [const { AtomicUsize::new(0) }; CAPACITY];
 static NAMES: [AtomicUsize; CAPACITY] = [const { AtomicUsize::new(0) }; CAPACITY];
-static MEANINGS: [AtomicU8; CAPACITY] = [const { AtomicU8::new(0) }; CAPACITY];
+static MEANINGS: [AtomicU16; CAPACITY] = [const { AtomicU16::new(0) }; CAPACITY];
 static BY_TARGET: [AtomicU16; HASH] = [const { AtomicU16::new(0) }; HASH];
 static NEXT: AtomicUsize = AtomicUsize::new(names::COUNT);
 static TEXT_USED: AtomicUsize = AtomicUsize::new(0);
@@ -88,13 +88,32 @@ impl Index {
     }
 }
 
-// What a slot's function means, packed into a byte: class, kind, special, note.
-const CLASS_MASK: u8 = 0b11;
-const KIND_XLA: u8 = 0b100;
-const SPECIAL_SHIFT: u8 = 3;
-const SPECIAL_MASK: u8 = 0b111 << SPECIAL_SHIFT;
-const NOTE_CONTEXT: u8 = 0b0100_0000;
-const KNOWN: u8 = 0b1000_0000;
+// What a slot's function means, packed: class, kind, special, notes.
+const CLASS_MASK: u16 = 0b11;
+const KIND_XLA: u16 = 0b100;
+const SPECIAL_SHIFT: u16 = 3;
+const SPECIAL_MASK: u16 = 0b111 << SPECIAL_SHIFT;
+const NOTE_CONTEXT: u16 = 1 << 6;
+const NOTE_OBJECT: u16 = 1 << 7;
+const KNOWN: u16 = 1 << 8;
+
+/// What creates contexts, by the beginning of the name.
+const CREATE_CONTEXTS: [&[u8]; 3] = [
+    b"cuCtxCreate",
+    b"cuDevicePrimaryCtxRetain",
+    b"cuGLCtxCreate",
+];
+/// What creates other things that need no context.
+const CREATE_OBJECTS: [&[u8]; 8] = [
+    b"cuGraphCreate",
+    b"cuLibraryLoad",
+    b"cuMemAddressReserve",
+    b"cuMemCreate",
+    b"cuMemImportFromShareableHandle",
+    b"cuMemPoolCreate",
+    b"cuMulticastCreate",
+    b"cuUserObjectCreate",
+];
 
 /// Puts the table into memory that the kernel clears at fork. Called by the constructor; a
 /// program that gets here earlier maps it then.
@@ -184,7 +203,7 @@ pub fn name(index: Index) -> &'static CStr {
     }
 }
 
-fn meaning(index: Index) -> u8 {
+fn meaning(index: Index) -> u16 {
     let known = MEANINGS[index.at()].load(Ordering::Relaxed);
     if known != 0 {
         return known;
@@ -194,7 +213,7 @@ fn meaning(index: Index) -> u8 {
     meaning
 }
 
-fn meaning_of(name: &[u8], kind: Kind, special: Option<Special>) -> u8 {
+fn meaning_of(name: &[u8], kind: Kind, special: Option<Special>) -> u16 {
     let class = if special == Some(Special::PjrtApi) {
         Class::Harmless // it gives out a table; what is called through that is judged
     } else if config::get().ignores(name) {
@@ -204,21 +223,17 @@ fn meaning_of(name: &[u8], kind: Kind, special: Option<Special>) -> u8 {
     };
     let special = special
         .or_else(|| Special::of_export(name))
-        .map_or(0, Special::code);
-    let mut meaning = KNOWN | class as u8 & CLASS_MASK | special << SPECIAL_SHIFT;
+        .map_or(0, |special| u16::from(special.code()));
+    let mut meaning = KNOWN | class as u16 & CLASS_MASK | special << SPECIAL_SHIFT;
     if kind == Kind::XlaCall {
         meaning |= KIND_XLA;
     }
-    let creates_context = [
-        &b"cuCtxCreate"[..],
-        b"cuDevicePrimaryCtxRetain",
-        b"cuGLCtxCreate",
-    ];
-    if creates_context
-        .iter()
-        .any(|prefix| name.starts_with(prefix))
-    {
+    let begins_with = |prefixes: &[&[u8]]| prefixes.iter().any(|prefix| name.starts_with(prefix));
+    if begins_with(&CREATE_CONTEXTS) {
         meaning |= NOTE_CONTEXT;
+    }
+    if begins_with(&CREATE_OBJECTS) {
+        meaning |= NOTE_OBJECT;
     }
     meaning
 }
@@ -226,9 +241,9 @@ fn meaning_of(name: &[u8], kind: Kind, special: Option<Special>) -> u8 {
 /// What a call of it in a forked child means.
 pub fn class(index: Index) -> Class {
     match meaning(index) & CLASS_MASK {
-        value if value == Class::Harmless as u8 => Class::Harmless,
-        value if value == Class::Probe as u8 => Class::Probe,
-        value if value == Class::Teardown as u8 => Class::Teardown,
+        value if value == Class::Harmless as u16 => Class::Harmless,
+        value if value == Class::Probe as u16 => Class::Probe,
+        value if value == Class::Teardown as u16 => Class::Teardown,
         _ => Class::Use,
     }
 }
@@ -244,13 +259,18 @@ pub fn kind(index: Index) -> Kind {
 
 /// The typed wrapper it needs, if any.
 pub fn special(index: Index) -> Option<Special> {
-    Special::from_code((meaning(index) & SPECIAL_MASK) >> SPECIAL_SHIFT)
+    Special::from_code(((meaning(index) & SPECIAL_MASK) >> SPECIAL_SHIFT) as u8)
 }
 
-/// Notes that this process used the function: whether it creates contexts.
+/// Notes that this process used the function: whether it creates contexts, or other things that have
+/// handles.
 pub fn note_use(index: Index) {
-    if meaning(index) & NOTE_CONTEXT != 0 {
+    let meaning = meaning(index);
+    if meaning & NOTE_CONTEXT != 0 {
         lineage::note_context();
+    }
+    if meaning & NOTE_OBJECT != 0 {
+        lineage::note_object();
     }
 }
 

@@ -50,6 +50,8 @@ enum Refusal {
     Runtime(usize),
     /// The parent had a context.
     Context,
+    /// It had something else of the driver's.
+    Object,
     /// A library's data cannot be put back.
     Unfit(Unfit),
     /// What was inherited cannot be known.
@@ -82,6 +84,11 @@ impl fmt::Display for Refusal {
             Self::Context => f.write_str(
                 "the parent had created a context, and what is the parent's there (memory, \
                  streams, modules) would crash this process if it used it; if no forked process \
+                 does, say so with FORKGUARD_REVIVE=foreign-handles-unused",
+            ),
+            Self::Object => f.write_str(
+                "the parent had created something of the driver's (a library, a graph, memory to \
+                 be mapped) that would crash this process if it used it; if no forked process \
                  does, say so with FORKGUARD_REVIVE=foreign-handles-unused",
             ),
             Self::Unfit(Unfit::NotSaved(Library::Driver)) => f.write_str(
@@ -188,8 +195,13 @@ fn of_the_parent() -> Option<Refusal> {
     if let Some(caller) = lineage::runtime_api() {
         return Some(Refusal::Runtime(caller));
     }
-    let unused = config::get().foreign_handles_unused;
-    (lineage::has_context() && !unused).then_some(Refusal::Context)
+    if config::get().foreign_handles_unused {
+        return None;
+    }
+    if lineage::has_context() {
+        return Some(Refusal::Context);
+    }
+    lineage::has_object().then_some(Refusal::Object)
 }
 
 /// Gives this process a driver of its own. False where that cannot be done.

@@ -19,8 +19,9 @@
 //   killed         the child is killed while it is in its cuInit
 //   meanwhile      the fork is made while another thread is in the parent's cuInit
 //   context        the parent works, and has a context; so does the child
-//   exit           the same, and the child's exit handlers and destructors take down what is the parent's, and its own
-//   misuse         the same, but the child uses the parent's context
+//   exit           as context, and the child's exit handlers and destructors take down what is the parent's, and its own
+//   misuse         as context, but the child uses the parent's context
+//   object         the parent has created something without a context; the child works
 //   others         decoder, encoder and optical flow are used in the parent, then in the child
 //   moved          libcuda is unloaded in the parent and loaded elsewhere
 //   moved-decoder  the decoder is
@@ -349,6 +350,17 @@ static int run(const char *scenario)
         if (child == 0) {
             if (!IS("silent"))
                 work("child");
+            exit(7);
+        }
+        say_how_it_ended(child, "child");
+    } else if (IS("object")) {
+        CUresult (*create)(void **, unsigned) = NULL;
+        void *graph;
+        *(void **)&create = dlsym(library, "cuGraphCreate");
+        must(create(&graph, 0), "cuGraphCreate");
+        child = forked();
+        if (child == 0) {
+            work("child");
             exit(7);
         }
         say_how_it_ended(child, "child");
