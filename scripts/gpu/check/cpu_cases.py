@@ -3,7 +3,9 @@
 At the driver first, then the frameworks, which answer from what their parent saw unless they are told.
 """
 
-from check.cases import BINDINGS, CUPY, ENDED_WELL, JAX, NUMBA, TORCH, Told, carried
+from dataclasses import replace
+
+from check.cases import BINDINGS, CUPY, ENDED_WELL, JAX, NUMBA, PYAV, REFUSED, RUNTIME, TORCH, Told, carried
 
 CPU = ("cpu",)
 ABSENT = "cuInit 100, cuDeviceGetCount 100, cuDriverGetVersion 0"
@@ -41,4 +43,55 @@ LATE = [
     )
 ]
 
-CPU_CASES = [*BY_DRIVER, *LATE]
+# One notice in each process that asks for "cuda"; a worker that is ready first may do all the tasks.
+ASKED = Told(notices=1, notice="torch was asked for .* the CPU takes its place")
+ASKED_BY_SOME = replace(ASKED, notices=range(1, 3))
+# What was the parent's on the GPU cannot be had here, and the error says whose it is.
+OF_THE_PARENT = r"^\w+Error: .*the parent process \(pid \d+\)"
+
+# The programs of the violation cases, unchanged.
+AS_THEY_ARE = [
+    carried("cpu: torch asked, os.fork, as it is", "torch_ask_fork.py", CPU, ("is_available",), needs=TORCH,
+            env=RUNTIME, bare=("child asks: True", REFUSED), works=("^child asks: False$", r"^4\.0$", ENDED_WELL),
+            told=ASKED),
+    carried("cpu: torch asked, Pool, as it is", "torch_ask_pool.py", CPU, needs=TORCH, env=RUNTIME, bare=(REFUSED,),
+            works=(r"^task: 4\.0$", r"^task: 7\.0$", ENDED_WELL), told=ASKED_BY_SOME),
+    carried("cpu: torch ProcessPoolExecutor, as it is", "torch_executor.py", CPU, needs=TORCH, bare=(REFUSED,),
+            works=(r"^task: 4\.0$", r"^task: 7\.0$", ENDED_WELL, "^completed$"), told=ASKED_BY_SOME),
+    carried("cpu: torch DataLoader, .cuda(), as it is", "torch_dataloader.py", CPU, ("cuda",), needs=TORCH,
+            bare=("RuntimeError from a worker",), works=(r"^batch: 4\.0 \(2, 4\)$", ENDED_WELL), told=ASKED),
+    carried("cpu: torch DataLoader on the CPU, as it is", "torch_dataloader.py", CPU, ("cpu",), needs=TORCH,
+            bare=("^batch: ",), works=(r"^batch: 4\.0 \(2, 4\)$", ENDED_WELL)),
+    carried("cpu: torch inherited tensor, as it is", "torch_inherited_tensor.py", CPU, needs=TORCH,
+            bare=("initialization error",), works=(OF_THE_PARENT, ENDED_WELL, r"^parent goes on: 8\.0$"),
+            told=Told(cpu=1)),
+    carried("cpu: cupy asked, as it is", "cupy_ask.py", CPU, needs=CUPY, bare=("cudaErrorInitializationError",),
+            works=("^CUDARuntimeError: .*no CPU mode", ENDED_WELL), told=Told(cpu=1)),
+    carried("cpu: cupy 2 processes x 3 threads, as it is", "cupy_threads.py", CPU, ("poisoned",), needs=CUPY,
+            bare=("cudaErrorInitializationError",),
+            works=(r"(?s)(^thread \d: CUDARuntimeError: [^\n]*no CPU mode.*){6}", ENDED_WELL), told=Told(cpu=2)),
+    # numba is told at the fork and asks no driver.
+    carried("cpu: numba, as it is", "numba_fork.py", CPU, needs=NUMBA, bare=("initialized before forking",),
+            works=("^CudaSupportError: ", ENDED_WELL), told=Told(cpu=range(2))),
+    carried("cpu: jax, as it is", "jax_fork.py", CPU, ("operate",), needs=JAX, bare=("^child hung$",),
+            works=(r"^child: 8\.0$", ENDED_WELL),
+            told=Told(cpu=range(2), notices=1, notice="JAX computes on the CPU here")),
+    *[carried(f"cpu: pyav {how}, as it is", "pyav_decode.py", CPU, (how,), needs=PYAV, bare=(bare,),
+              works=(works, "^parent decoded on to the end: True$", ENDED_WELL), told=Told(cpu=1))
+      for how, bare, works in (("cuinit", "cuInit answers 3", "^cuInit answers 100$"),
+                               ("cuvid", "Generic error", r"^child decoder: \w*Error"))],
+]
+
+USERS = [
+    carried("cpu: user: Applio preprocessing (shape)", "user_applio_shape.py", CPU, needs=TORCH, env=RUNTIME,
+            bare=(REFUSED,), works=(r"^device: cuda:0$", r"^file: \d+$", ENDED_WELL), told=ASKED_BY_SOME),
+    # What the spawned worker sends lives on its GPU.
+    carried("cpu: user: LitServe, asked (shape)", "user_litserve_shape.py", CPU, ("asked",), needs=TORCH, env=RUNTIME,
+            bare=(REFUSED,), works=("^RuntimeError: This tensor lives in GPU memory of the process that sent it",
+                                    ENDED_WELL)),
+    carried("cpu: user: LitServe itself, asked", "user_litserve.py", CPU, ("asked",), needs=("torch", "litserve"),
+            env=RUNTIME, bare=("^answer: ", "^server ended$"),
+            works=(r"^answer: .*\[2\.0, 4\.0, 6\.0, 8\.0\], 'device': 'cuda'", "^server ended$")),
+]
+
+CPU_CASES = [*BY_DRIVER, *LATE, *AS_THEY_ARE, *USERS]
