@@ -23,6 +23,13 @@ const SOURCES: &[Source] = &sources!("absent":
     "torch_kernels",
     "torch_classes",
     "torch",
+    "kept",
+    "xla_statics",
+    "jax_arrays",
+    "jax",
+    "cupy",
+    "numba",
+    "onnxruntime",
     "entries"
 );
 

@@ -10,7 +10,7 @@ import sys
 import _forkguard_absent
 from _forkguard_absent import native
 
-FRAMEWORKS = ("torch",)
+FRAMEWORKS = ("torch", "jax", "cupy", "numba", "onnxruntime")
 
 
 def in_child():
