@@ -142,8 +142,8 @@ pub unsafe fn check() -> Result<Inherited, Unknown> {
 fn find_mappings(room: &mut Room) -> Result<(), c_int> {
     let Room { text, ranges, len } = room;
     *len = 0;
-    maps::each(text, |mapping| {
-        if !descriptors::is_drivers_path(mapping.path) || *len == AT_A_TIME {
+    maps::each(text, descriptors::is_drivers_path, |mapping| {
+        if *len == AT_A_TIME {
             return;
         }
         match len.checked_sub(1).map(|last| &mut ranges[last]) {
@@ -190,7 +190,6 @@ impl Inherited {
         // SAFETY: says the caller.
         let room = unsafe { &mut *BENCH.0.get() };
         loop {
-            find_mappings(room)?;
             for &(start, end) in &room.ranges[..room.len] {
                 // SAFETY: memory of the devices, which the driver mapped in the parent and of which
                 // this process, says the caller, uses nothing.
@@ -201,6 +200,7 @@ impl Inherited {
             if room.len < AT_A_TIME {
                 break;
             }
+            find_mappings(room)?;
         }
         let spare_later = image::is_loaded(c"libnvidia-ml.so") && !lineage::has_context();
         each_of_devices(|fd| {

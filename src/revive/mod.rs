@@ -9,7 +9,7 @@
 //! |---|---|
 //! | [`image`] | the copies, whether they still fit, and putting them back |
 //! | [`inherited`] | mappings and descriptors of the devices: which are the driver's, dropping them |
-//! | [`thread_local`] | a thread's own copy of a library's variables |
+//! | [`mod@thread_local`] | a thread's own copy of a library's variables |
 //!
 //! When it may be done is [`crate::policy::revive`]'s to say. The parent's side runs where the
 //! program calls `cuInit` or looks a function up; the child's side in a process that may hold any

@@ -22,6 +22,7 @@
 //   exit           as context, and the child's exit handlers and destructors take down what is the parent's, and its own
 //   misuse         as context, but the child uses the parent's context
 //   object         the parent has created something without a context; the child works
+//   large          as context, in a process with 2000 mappings; five children, one after the other
 //   others         decoder, encoder and optical flow are used in the parent, then in the child
 //   moved          libcuda is unloaded in the parent and loaded elsewhere
 //   moved-decoder  the decoder is
@@ -295,6 +296,15 @@ static void unload(void *handle)
         give_up("the library was not unloaded");
 }
 
+// As many as a large program has: neighbours with other rights are not joined.
+static void map_much(void)
+{
+    for (int i = 0; i < 2000; i++)
+        if (mmap(NULL, 4096, i % 2 ? PROT_READ : PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
+            MAP_FAILED)
+            give_up("no mapping");
+}
+
 static CUresult (*decode)(void *, void *);
 
 static void *open_decoder(void)
@@ -442,6 +452,13 @@ static int run(const char *scenario)
             exit(7);
         }
         say_how_it_ended(child, "child");
+        use(&parents);
+        take_down(&parents);
+    } else if (IS("large")) {
+        map_much();
+        make(&parents);
+        for (int i = 0; i < 5; i++)
+            expect_seven(working_child());
         use(&parents);
         take_down(&parents);
     } else if (IS("others")) {

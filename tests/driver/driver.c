@@ -42,7 +42,7 @@ struct context {
 
 static struct {
     int initialised;
-    pid_t owner;
+    pid_t owner, failed_in;
     volatile int *here;  // 1 in the process that initialised; the kernel clears its page in a forked child
     int devices;
     int primary_uses[DEVICES];
@@ -152,8 +152,14 @@ CUresult cuInit(unsigned flags)
         look_itself_up();
     if (asked("FAKE_CUDA_MODPROBE"))
         run_helper();
-    if (asked("FAKE_CUDA_INIT_RESULT"))
+    if (state.failed_in && state.failed_in != getpid() && asked("FAKE_CUDA_NODES")) {
+        fprintf(stderr, "stand-in driver: what another process's failed cuInit left is still there\n");
+        abort();
+    }
+    if (asked("FAKE_CUDA_INIT_RESULT")) {
+        state.failed_in = getpid();
         return atoi(getenv("FAKE_CUDA_INIT_RESULT"));
+    }
     const char *devices = getenv("FAKE_CUDA_DEVICES");
     state.devices = devices ? atoi(devices) : 1;
     if (state.devices > DEVICES)
