@@ -116,6 +116,12 @@ fn a_thread_that_forks() {
     revive("from-thread").assert_stdout(&["thread's child worked", "parent worked"]);
 }
 
+/// What the driver kept for that thread in the parent is not taken down by the child's driver.
+#[test]
+fn a_thread_that_forks_and_ends_in_the_child() {
+    revive("thread-ends").assert_stdout(&["child worked", "child exited 7", "parent worked"]);
+}
+
 const CLONED: [&str; 2] = [
     "clone worked, parent has its 7 descriptors",
     "parent worked",

@@ -11,7 +11,7 @@ use core::ffi::{CStr, c_void};
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use super::thread_local;
+use super::{thread_local, thread_specific};
 use crate::sys::elf::{self, Object, ThreadLocal};
 use crate::sys::process_lock::ProcessLock;
 use crate::sys::{raw, thread};
@@ -180,6 +180,7 @@ impl Image {
             // SAFETY: the object is loaded, says [`check`].
             unsafe { module.start_anew(variables) };
         }
+        thread_specific::forget(self.object.range());
     }
 }
 

@@ -10,6 +10,7 @@
 //! | [`image`] | the copies, whether they still fit, and putting them back |
 //! | [`inherited`] | mappings and descriptors of the devices: which are the driver's, dropping them |
 //! | [`mod@thread_local`] | a thread's own copy of a library's variables |
+//! | [`thread_specific`] | what a library keeps for a thread by the C library's keys |
 //!
 //! When it may be done is [`crate::policy::revive`]'s to say. The parent's side runs where the
 //! program calls `cuInit` or looks a function up; the child's side in a process that may hold any
@@ -18,6 +19,7 @@
 pub mod image;
 pub mod inherited;
 pub mod thread_local;
+pub mod thread_specific;
 
 use crate::config;
 use crate::lineage;

@@ -12,6 +12,7 @@
 //   deep           children of children of children
 //   threads        the child's threads come at once
 //   from-thread    a thread forks
+//   thread-ends    the same, and in the child that thread ends before the process does
 //   clone          the child is made by the bare system call
 //   clone-files    the same, sharing its descriptors with the parent
 //   handler        the child's first call comes from a handler that runs inside fork
@@ -171,6 +172,29 @@ static void *forks_and_waits(void *unused)
 {
     expect_seven(working_child());
     say("thread's child worked\n");
+    return unused;
+}
+
+static void *exits_after(void *thread)
+{
+    pthread_join(*(pthread_t *)thread, NULL);
+    exit(7);
+}
+
+static void *forks_and_ends(void *unused)
+{
+    static pthread_t forking, other;
+    CUcontext none;
+    must(cuda.cuCtxGetCurrent(&none), "cuCtxGetCurrent");
+    pid_t child = forked();
+    if (child == 0) {
+        work("child");
+        forking = pthread_self();
+        if (pthread_create(&other, NULL, exits_after, &forking) != 0)
+            give_up("no thread");
+    } else {
+        say_how_it_ended(child, "child");
+    }
     return unused;
 }
 
@@ -407,6 +431,8 @@ static int run(const char *scenario)
         say_how_it_ended(child, "child");
     } else if (IS("from-thread")) {
         thread(forks_and_waits);
+    } else if (IS("thread-ends")) {
+        thread(forks_and_ends);
     } else if (IS("clone")) {
         bare_clone(0);
     } else if (IS("clone-files")) {

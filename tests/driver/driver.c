@@ -56,6 +56,7 @@ static struct {
     uint64_t last_launch;
     unsigned long launches;
     unsigned registrations;
+    pthread_key_t key;
 } state;
 // As much as the real one keeps. What is in it tells whether all of it was put back.
 static unsigned char books[BOOKS] = {1};
@@ -132,6 +133,26 @@ static void start_thread(void)
         pthread_detach(thread);
 }
 
+// What is kept for a thread, and taken down with it. (A driver that refuses everything does not even look.)
+static void thread_ends(void *kept)
+{
+    pid_t owner = *(pid_t *)kept;
+    free(kept);
+    if (stand_in_enter() == CUDA_SUCCESS && owner != getpid()) {
+        fprintf(stderr, "stand-in driver: what another process kept for a thread is taken down here\n");
+        abort();
+    }
+}
+
+static void keep_for_thread(void)
+{
+    pid_t *owner = malloc(sizeof *owner);
+    if (owner) {
+        *owner = getpid();
+        pthread_setspecific(state.key, owner);
+    }
+}
+
 // What was kept in the books is there, or nothing is.
 static void check_books(unsigned char last)
 {
@@ -175,6 +196,8 @@ CUresult cuInit(unsigned flags)
     else
         munmap(page, 4096);  // a kernel without it: the pid alone must tell
     state.owner = getpid();
+    if (pthread_key_create(&state.key, thread_ends) != 0)
+        return CUDA_ERROR_OUT_OF_MEMORY;
     if (asked("FAKE_CUDA_NODES"))
         devices_open();
     if (asked("FAKE_CUDA_NODES") || asked("FAKE_CUDA_THREADS"))
@@ -305,8 +328,10 @@ static CUcontext *current_slot(void)
         pid_t empty = 0;
         if (__atomic_load_n(&state.current[i].tid, __ATOMIC_ACQUIRE) == tid)
             return &state.current[i].context;
-        if (__atomic_compare_exchange_n(&state.current[i].tid, &empty, tid, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        if (__atomic_compare_exchange_n(&state.current[i].tid, &empty, tid, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+            keep_for_thread();
             return &state.current[i].context;
+        }
         if (empty == tid)
             return &state.current[i].context;
     }
