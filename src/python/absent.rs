@@ -30,6 +30,7 @@ const SOURCES: &[Source] = &sources!("absent":
     "cupy",
     "numba",
     "onnxruntime",
+    "paddle",
     "entries"
 );
 

@@ -28,10 +28,13 @@ def _explain(kind):
     if getattr(told, "__module__", None) == __name__:
         return  # this child's parent was such a child
 
+    initialiser, _ = native["origin"]()
+    no_device = NO_DEVICE
+
+    # Of its own names only: it is asked at the interpreter's end, too, when this module's are gone.
     def text(error):
-        if getattr(error, "status", None) != NO_DEVICE:
+        if getattr(error, "status", None) != no_device:
             return told(error)
-        initialiser, _ = native["origin"]()
         return (
             "%s: CUDA is absent in this forked process; its parent process (pid %d) has the GPU, and CuPy has no CPU "
             "mode. Use numpy here, or copy arrays to the host (cupy.asnumpy) before the fork"

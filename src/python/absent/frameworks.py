@@ -10,7 +10,7 @@ import sys
 import _forkguard_absent
 from _forkguard_absent import native
 
-FRAMEWORKS = ("torch", "jax", "cupy", "numba", "onnxruntime")
+FRAMEWORKS = ("torch", "jax", "cupy", "numba", "onnxruntime", "paddle")
 
 
 def in_child():
