@@ -40,6 +40,16 @@ fn a_decoder_that_was_loaded_again_elsewhere() {
 }
 
 #[test]
+fn a_decoder_that_was_loaded_and_not_used() {
+    revive("unused").assert_stdout(&[
+        "child worked",
+        "child decodes 0",
+        "child exited 7",
+        "parent worked",
+    ]);
+}
+
+#[test]
 fn descriptors_from_before() {
     revive("descriptors").assert_stdout(&[
         "child has before 1 after 0",

@@ -17,7 +17,7 @@ use crate::gate::{self, Standing};
 use crate::lineage;
 use crate::report::buffer::Buffer;
 use crate::report::{Kind, Service, native};
-use crate::revive::image::{self, Fit, Library, Unfit};
+use crate::revive::image::{self, Fit, Unfit};
 use crate::revive::inherited::{self, Unknown};
 use crate::siblings;
 use crate::sys::process_lock::ProcessLock;
@@ -91,19 +91,13 @@ impl fmt::Display for Refusal {
                  be mapped) that would crash this process if it used it; if no forked process \
                  does, say so with FORKGUARD_REVIVE=foreign-handles-unused",
             ),
-            Self::Unfit(Unfit::NotSaved(Library::Driver)) => f.write_str(
+            Self::Unfit(Unfit::NotSaved) => f.write_str(
                 "libcuda's data was not saved before CUDA was initialised: cuInit was called by a \
                  way that forkguard does not see, or there was no memory for the copy",
             ),
-            Self::Unfit(Unfit::NotSaved(library)) => write!(
-                f,
-                "{library}'s data was not saved before it was used: it was called by a way that \
-                 forkguard does not see, or there was no memory for the copy"
-            ),
-            Self::Unfit(Unfit::Moved(library)) => write!(
-                f,
-                "{library} was unloaded since its data was saved, and is loaded elsewhere or not \
-                 at all; let the program keep it loaded"
+            Self::Unfit(Unfit::Moved) => f.write_str(
+                "libcuda was unloaded since its data was saved, and is loaded elsewhere or not at \
+                 all; let the program keep it loaded",
             ),
             Self::Unfit(Unfit::Changed(library)) => write!(
                 f,

@@ -73,10 +73,10 @@ impl fmt::Display for Library {
 /// Why the data of a library cannot be put back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unfit {
-    /// It was used before anything of it was saved, or there was no memory for the copy.
-    NotSaved(Library),
-    /// It is no longer where it was.
-    Moved(Library),
+    /// libcuda was initialised before anything of it was saved, or there was no memory for the copy.
+    NotSaved,
+    /// libcuda is no longer where it was.
+    Moved,
     /// It is where it was, and not what it was.
     Changed(Library),
 }
@@ -277,7 +277,9 @@ pub struct Fit {
     init: usize,
 }
 
-/// Finds out whether the data of all of them that are loaded can be put back. Changes nothing.
+/// Finds out whether the data of all of them that are loaded can be put back. Changes nothing. One
+/// of the other libraries of which there is no copy was not used, as far as could be seen, and needs
+/// none.
 pub fn check() -> Result<Fit, Unfit> {
     let mut fit = Fit {
         here: [false; Library::ALL.len()],
@@ -287,15 +289,11 @@ pub fn check() -> Result<Fit, Unfit> {
     elf::each_object(|object| {
         if let Some(library) = Library::of(object) {
             match library.place().image() {
-                Some(image) if image.is_of(object) => {
-                    if image.fits(object) {
-                        fit.here[library as usize] = true;
-                    } else {
-                        unfit = unfit.or(Some(Unfit::Changed(library)));
-                    }
+                Some(image) if image.is_of(object) && image.fits(object) => {
+                    fit.here[library as usize] = true;
                 }
-                Some(_) => unfit = unfit.or(Some(Unfit::Moved(library))),
-                None => unfit = unfit.or(Some(Unfit::NotSaved(library))),
+                Some(image) if image.is_of(object) => unfit = Some(Unfit::Changed(library)),
+                Some(_) | None => {}
             }
         }
         true
@@ -304,9 +302,11 @@ pub fn check() -> Result<Fit, Unfit> {
         return Err(unfit);
     }
     if !fit.here[Library::Driver as usize] {
-        let saved = Library::Driver.place().image().is_some();
-        let why = if saved { Unfit::Moved } else { Unfit::NotSaved };
-        return Err(why(Library::Driver));
+        return Err(if is_saved() {
+            Unfit::Moved
+        } else {
+            Unfit::NotSaved
+        });
     }
     fit.init = function(c"cuInit").ok_or(Unfit::Changed(Library::Driver))?;
     Ok(fit)

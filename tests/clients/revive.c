@@ -27,6 +27,7 @@
 //   others         decoder, encoder and optical flow are used in the parent, then in the child
 //   moved          libcuda is unloaded in the parent and loaded elsewhere
 //   moved-decoder  the decoder is
+//   unused         the decoder is loaded in the parent and not used there
 //   descriptors    descriptors of the devices that are not libcuda's: which stay open in the child
 //   nvml           the same with NVML's library loaded
 //   runtime        the runtime API is started in the child, which forks again
@@ -521,6 +522,16 @@ static int run(const char *scenario)
         say("parent decodes %d\n", decode(NULL, NULL));
         child = forked();
         if (child == 0) {
+            say("child decodes %d\n", decode(NULL, NULL));
+            exit(7);
+        }
+        say_how_it_ended(child, "child");
+    } else if (IS("unused")) {
+        must_open("libnvcuvid.so.1");
+        child = forked();
+        if (child == 0) {
+            work("child");
+            open_decoder();
             say("child decodes %d\n", decode(NULL, NULL));
             exit(7);
         }

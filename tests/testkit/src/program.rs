@@ -232,14 +232,14 @@ there=$(mktemp -d)
 mount -t tmpfs none "$there"
 for node in null zero random urandom; do
     : >"$there/$node"
-    mount --bind "/dev/$node" "$there/$node"
+    mount -o bind "/dev/$node" "$there/$node"
 done
 mkdir "$there/shm"
-mount --rbind /dev/shm "$there/shm"
+mount -o rbind /dev/shm "$there/shm"
 : >"$there/nvidiactl"
 : >"$there/nvidia0"
 : >"$there/nvidia-uvm"
-mount --move "$there" /dev
+mount -o move "$there" /dev
 rmdir "$there"
 "#;
 
