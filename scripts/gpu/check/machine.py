@@ -16,7 +16,7 @@ PROGRAMS = Path(__file__).resolve().parent.parent / "programs"
 # Of forkguard itself, for C programs.
 HEADERS = PROGRAMS.parents[2] / "include"
 # C programs linked with -lcuda, by the need that they meet.
-LINKED = {"linked_c": "linked.c", "entry_c": "exec_entry.c"}
+LINKED = {"linked_c": "linked.c", "entry_c": "exec_entry.c", "thread_ends_c": "revive_thread_ends.c"}
 
 # Each probe prints one line, the version; it fails when the road cannot reach a GPU.
 PROBES = {
