@@ -1,7 +1,10 @@
-"""What forked children do with PyTorch when CUDA is absent in them: `absent.py NAME cpu|cuda`; without NAME, the names.
+"""What forked children do with PyTorch when CUDA is absent in them: `absent.py NAME WAY`; without NAME, the names.
 
-`cuda` initialises CUDA first (by the driver alone, which is a stand-in where scripts/check-torch runs this) and asks
-for "cuda" in the children; `cpu` asks for the CPU, as a program for a machine without a GPU does. Both print the same.
+WAY says what the parent does first, and what the children ask for. `cpu`: nothing, and for the CPU, as a program for a
+machine without a GPU does. The others initialise CUDA and ask for "cuda": `cuda` by the driver alone (a stand-in where
+scripts/check-torch runs this), `asked` by torch.cuda.is_available(), `used` by a tensor, `trained` by autograd. All
+print the same. NAME `all` is one after the other.
+
 What is quiet has "quiet" in its name: its children do not ask for CUDA, and nothing may be said of them.
 """
 import ctypes
@@ -16,8 +19,9 @@ import torch
 from torch.utils.checkpoint import checkpoint
 from torch.utils.data import DataLoader, Dataset
 
-DEVICE = (sys.argv[2:] or ["cpu"])[0]
-WITH_CUDA = DEVICE == "cuda"
+WAY = (sys.argv[2:] or ["cpu"])[0]
+WITH_CUDA = WAY != "cpu"
+DEVICE = "cuda" if WITH_CUDA else "cpu"
 decided_before = torch.device(DEVICE)
 
 
@@ -38,6 +42,12 @@ def forked(work):
     print("ended", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
 
+def only_errors():
+    """A warning that something was replaced must reach nobody. (Newer Pythons warn of every fork beside threads.)"""
+    warnings.simplefilter("error")
+    warnings.filterwarnings("ignore", message=".*fork", category=DeprecationWarning)
+
+
 def show(name, tensor):
     print(name, tensor.device, tensor.dtype, tensor.tolist())
 
@@ -55,8 +65,8 @@ def quiet_answers():
 
 
 def quiet_loader():
-    """Workers of the usual kind; no warning that something was replaced reaches anybody."""
-    warnings.simplefilter("error")
+    """Workers of the usual kind."""
+    only_errors()
     print([batch.tolist() for batch in DataLoader(torch.arange(8.0), batch_size=2, num_workers=2)])
 
 
@@ -177,7 +187,7 @@ def autocast():
     """CUDA's default would be float16; the CPU has its own."""
     warnings.simplefilter("ignore")
     made_before = torch.autocast(DEVICE)
-    warnings.simplefilter("error")
+    only_errors()
 
     def multiply():
         return (torch.ones(2, 2, device=DEVICE) @ torch.ones(2, 2, device=DEVICE)).dtype
@@ -289,10 +299,24 @@ SCENARIOS = [
     takes_cuda_for_granted, loader, pool, child_of_a_child,
 ]  # fmt: skip
 
+def initialise():
+    if WAY == "cuda":
+        assert ctypes.CDLL("libcuda.so.1").cuInit(0) == 0
+    elif WAY == "asked":
+        assert torch.cuda.is_available()
+    elif WAY != "cpu":
+        model = torch.nn.Linear(2, 1).cuda()
+        if WAY == "trained":
+            model(torch.ones(2, device="cuda")).backward()
+
+
 if len(sys.argv) == 1:
     print("\n".join(scenario.__name__ for scenario in SCENARIOS))
 else:
-    if WITH_CUDA:
-        assert ctypes.CDLL("libcuda.so.1").cuInit(0) == 0
-    {scenario.__name__: scenario for scenario in SCENARIOS}[sys.argv[1]]()
+    initialise()
+    for scenario in SCENARIOS:
+        if sys.argv[1] in ("all", scenario.__name__):
+            with warnings.catch_warnings():
+                print("--", scenario.__name__)
+                scenario()
     print("end")
