@@ -94,4 +94,23 @@ USERS = [
             works=(r"^answer: .*\[2\.0, 4\.0, 6\.0, 8\.0\], 'device': 'cuda'", "^server ended$")),
 ]
 
-CPU_CASES = [*BY_DRIVER, *LATE, *AS_THEY_ARE, *USERS]
+NAMED = r"^%s: \w+Error, names the parent$"
+NEEDS_THE_MEMORY = ("repr", "cpu", "item", "add", "in place", "matmul", "clone", "equal", "cat", "backward", "step",
+                    "model.cpu", "deepcopy", "pickle", "save", "share", "seed", "after use")
+TORCH_IN_DEPTH = [
+    *[carried(f"cpu: torch, all that may be asked for; the parent has {how}", "cpu_torch.py", CPU, (how,), needs=TORCH,
+              env=RUNTIME, bare=("^exit: 0 ", "^differs: "), works=("^exit: 0 0, True$", "^the same as on the CPU$"),
+              told=replace(ASKED, notices=range(15, 19), cpu=range(20)))
+      for how in ("asked", "used", "trained")],
+    carried("cpu: torch, the parent's tensors in every way", "cpu_torch_tensor.py", CPU, needs=TORCH,
+            bare=("^cpu: AcceleratorError$",),
+            works=(*(NAMED % name for name in NEEDS_THE_MEMORY), r"^shape: \(\(4,\), 'cuda', True\)$", "^assign: cpu$",
+                   r"^pinned: \(1000\.0, False\)$", r"^pin: 3000\.0$", "^like: cpu$", "^leaves as Python does: True$",
+                   r"(?s)(^child exit: 0$.*){24}", r"^parent goes on: 8\.0$"),
+            told=replace(ASKED, notices=range(1, 4), cpu=range(25))),
+    carried("cpu: torch, a tensor sent by a queue", "cpu_torch_sent.py", CPU, needs=TORCH, bare=(REFUSED,),
+            works=("^RuntimeError: This tensor lives in GPU memory of the process that sent it", ENDED_WELL,
+                   r"^parent goes on: 8\.0$"), told=Told(cpu=range(2))),
+]
+
+CPU_CASES = [*BY_DRIVER, *LATE, *AS_THEY_ARE, *TORCH_IN_DEPTH, *USERS]

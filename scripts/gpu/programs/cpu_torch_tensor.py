@@ -1,5 +1,5 @@
-"""torch where CUDA is absent in forked children: what lives on the parent's GPU is touched in every way, each in a child
-of its own, of a parent that has trained on the GPU.
+"""torch where CUDA is absent in forked children: what lives on the parent's GPU is touched in every way, each time in a
+child of its own, of a parent that has trained on the GPU.
 
 Expected under `cpu`: an error that names the parent process from everything that needs the memory, no signal, no child
 that hangs, and a parent that goes on. What does not need it goes on in the child. Bare, the same errors say
