@@ -6,4 +6,4 @@ from _forkguard_absent import frameworks
 
 def watch():
     """The handlers of a child run at the end of its repair, when it holds the GIL and no lock."""
-    os.register_at_fork(after_in_child=frameworks.in_child)
+    os.register_at_fork(before=frameworks.before_fork, after_in_child=frameworks.in_child)

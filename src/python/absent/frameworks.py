@@ -3,6 +3,8 @@
 They answer from what the parent saw and ask nobody again, so each is told at the fork, by a function `absent(module)`
 in the module here that has its name. Every forked child pays for that: what is not needed before the first use of the
 framework is put off until then. It is called again in a grandchild, which has inherited what was done in the child.
+What can be made ready in the parent is, by `prepare(module)` where there is one: a child copies each page of memory
+that it writes.
 """
 import os
 import sys
@@ -13,14 +15,28 @@ from _forkguard_absent import native
 FRAMEWORKS = ("torch", "jax", "cupy", "numba", "onnxruntime", "paddle")
 
 
+# Those that have been made ready, or cannot be.
+_prepared = set()
+
+
+def before_fork():
+    for name, module in _imported():
+        if name not in _prepared:
+            _prepared.add(name)
+            prepare = getattr(getattr(_forkguard_absent, name), "prepare", None)
+            try:
+                if prepare is not None:
+                    prepare(module)
+            except Exception:
+                # The child tries again, and says why it cannot.
+                pass
+
+
 def in_child():
     if not native["is_absent"]():
         return
     _hide_devices()
-    for name in FRAMEWORKS:
-        module = sys.modules.get(name)
-        if module is None or getattr(getattr(module, "__spec__", None), "_initializing", False):
-            continue
+    for name, module in _imported():
         try:
             getattr(_forkguard_absent, name).absent(module)
         except Exception as error:
@@ -28,6 +44,13 @@ def in_child():
                 "CUDA is absent in this forked process, but %s could not be told (%s: %s): it may still say that "
                 "there is a GPU" % (name, type(error).__name__, error)
             )
+
+
+def _imported():
+    for name in FRAMEWORKS:
+        module = sys.modules.get(name)
+        if module is not None and not getattr(getattr(module, "__spec__", None), "_initializing", False):
+            yield name, module
 
 
 def _hide_devices():

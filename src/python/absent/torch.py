@@ -23,24 +23,40 @@ NEED_A_GPU = {
     "initial_seed",
 }
 
-# What is done at the first use; a grandchild inherits it.
+# What is done at the fork (with what was there, which is not taken down here), and at the first use; a grandchild
+# inherits both.
+_told = []
 _used = []
 # What C++ reads for as long as the process lives.
 _texts = []
 
 
+def prepare(torch):
+    if _has_cuda(torch):
+        torch_classes.prepare(torch, use)
+
+
 def absent(torch):
-    cuda = sys.modules.get("torch.cuda")
-    if cuda is None or getattr(torch.version, "cuda", None) is None:
+    if not _has_cuda(torch):
         return
+    if not _told:
+        _tell(torch, sys.modules["torch.cuda"])
+    _texts.append(torch_words.driver_text())
+    native["torch"](torch.Generator, _generator_arguments, _texts[-1])
+
+
+def _has_cuda(torch):
+    return "torch.cuda" in sys.modules and getattr(torch.version, "cuda", None) is not None
+
+
+def _tell(torch, cuda):
+    _told.append(cuda._lazy_init.__code__)
     torch_answers.at_fork(torch)
     cuda._initialized = False
     if hasattr(cuda, "_cached_device_count"):
         cuda._cached_device_count = 0
     cuda._lazy_init.__code__ = _lazy_init.__code__
     torch_classes.at_fork(torch, use)
-    _texts[:] = [torch_words.driver_text()]
-    native["torch"](torch.Generator, _generator_arguments, _texts[0])
 
 
 def _lazy_init():

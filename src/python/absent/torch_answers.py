@@ -93,6 +93,8 @@ AT_FIRST_USE = (
     ("_accelerator_hooks_maybe_exchange_device", exchanged),
     ("_accelerator_hooks_set_current_device", nothing),
 )
+# The functions that were there: to take them down would write to more pages.
+_true = []
 # Where a module has taken the C function out of `torch._C` when it was imported.
 TAKEN = (
     ("torch.cuda", "_exchange_device", exchanged),
@@ -113,5 +115,7 @@ def at_first_use(torch):
 
 def _exchange(own, answers):
     for name, answer in answers:
-        if name in own:
+        true = own.get(name)
+        if true is not None:
+            _true.append(true)
             own[name] = answer

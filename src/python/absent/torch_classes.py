@@ -5,13 +5,24 @@ import sys
 
 from _forkguard_absent import torch_words
 
+# What is exchanged at the fork: an object, the name of its attribute, the new value.
+_ready = []
+_done = []
+
+
+def prepare(torch, use):
+    """In the parent. `use` is called where the program asks for "cuda" explicitly."""
+    if not _ready:
+        _ready.extend((*_autocast(torch), *_grad_scaler(), *_pinning(torch, use), *_storage(torch, use)))
+
 
 def at_fork(torch, use):
-    """`use` is called where the program asks for "cuda" explicitly."""
-    _autocast(torch)
-    _grad_scaler()
-    _pinning(torch, use)
-    _storage(torch, use)
+    if _done:
+        return
+    _done.append(True)
+    prepare(torch, use)
+    for owner, name, value in _ready:
+        setattr(owner, name, value)
     _loading()
 
 
@@ -33,7 +44,7 @@ def _is_cuda(device):
 
 def _autocast(torch):
     autocast = getattr(sys.modules.get("torch.amp.autocast_mode"), "autocast", None)
-    if autocast is None or _is_exchanged(autocast.__init__):
+    if autocast is None:
         return
     # float16 on the CPU came with this function.
     offered = (torch.bfloat16, torch.float16) if hasattr(torch, "get_autocast_dtype") else (torch.bfloat16,)
@@ -59,17 +70,16 @@ def _autocast(torch):
                 self.fast_dtype = torch.bfloat16
         return enter(self)
 
-    autocast.__init__ = _exchanged(begin_on_cpu)
-    autocast.__enter__ = enter_on_cpu
+    yield autocast, "__init__", begin_on_cpu
+    yield autocast, "__enter__", enter_on_cpu
 
 
 def _grad_scaler():
     """Disabled, as it disables itself without a GPU, but without a warning."""
     for module in ("torch.amp.grad_scaler", "torch.cuda.amp.grad_scaler"):
         scaler = vars(sys.modules.get(module, sys)).get("GradScaler")
-        if scaler is None or scaler.__module__ != module or _is_exchanged(scaler.__init__):
-            continue
-        scaler.__init__ = _disabled(scaler.__init__)
+        if scaler is not None and scaler.__module__ == module:
+            yield scaler, "__init__", _disabled(scaler.__init__)
 
 
 def _disabled(begin):
@@ -85,14 +95,12 @@ def _disabled(begin):
             bound.arguments["enabled"] = False
         begin(*bound.args, **bound.kwargs)
 
-    return _exchanged(begin_disabled)
+    return begin_disabled
 
 
 def _pinning(torch, use):
     """Memory is pinned for copies to a GPU; without one it is memory like any other."""
     tensor = torch.Tensor
-    if _is_exchanged(tensor.pin_memory):
-        return
 
     @functools.wraps(tensor.pin_memory)
     def pin_memory(self, device=None):
@@ -103,8 +111,8 @@ def _pinning(torch, use):
     def is_pinned(self, device=None):
         return False
 
-    tensor.pin_memory = _exchanged(pin_memory)
-    tensor.is_pinned = is_pinned
+    yield tensor, "pin_memory", pin_memory
+    yield tensor, "is_pinned", is_pinned
 
 
 def _without_gpu(_class, *_arguments, **_named):
@@ -113,7 +121,7 @@ def _without_gpu(_class, *_arguments, **_named):
 
 def _storage(torch, use):
     storage = getattr(torch, "UntypedStorage", None)
-    if storage is None or _is_exchanged(storage.__new__):
+    if storage is None:
         return
     make = storage.__new__
 
@@ -123,13 +131,13 @@ def _storage(torch, use):
             named["device"] = "cpu"
         return make(*arguments, **named)
 
-    storage.__new__ = staticmethod(_exchanged(make_on_cpu))
+    yield storage, "__new__", staticmethod(make_on_cpu)
 
 
 def _loading():
     """What was saved on a GPU, or is to be put on one by `map_location`, stays where the file is read to."""
     registry = getattr(sys.modules.get("torch.serialization"), "_package_registry", None)
-    if registry is not None and (not registry or registry[0][2] is not _restore):
+    if registry is not None:
         registry.insert(0, (-1, _tag, _restore))
 
 
@@ -140,12 +148,3 @@ def _tag(_storage):
 
 def _restore(storage, location):
     return storage if _is_cuda(location) else None
-
-
-def _exchanged(function):
-    function._forkguard_exchanged = True
-    return function
-
-
-def _is_exchanged(function):
-    return hasattr(function, "_forkguard_exchanged")
