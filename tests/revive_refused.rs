@@ -91,6 +91,15 @@ fn a_libcuda_that_was_loaded_again_elsewhere() {
 }
 
 #[test]
+fn data_that_may_not_be_written() {
+    refused(
+        scenario("protected").with_devices(""),
+        "libcuda's data does not lie as it did when it was saved, or may not be written",
+    )
+    .assert_stdout(&["child killed by signal 6", "parent worked"]);
+}
+
+#[test]
 fn cu_init_fails_in_the_child() {
     refused(
         scenario("failing").with_devices(""),
@@ -112,7 +121,7 @@ fn a_driver_without_devices_to_be_seen() {
 fn no_proc() {
     refused(
         scenario("work").with_devices("mount -t tmpfs none /proc"),
-        "/proc/self/maps could not be read (it is not there); /proc must be mounted",
+        "/proc/self/maps could not be read (it is not there: mount /proc)",
     )
     .assert_stdout(&["child killed by signal 6", "parent worked"]);
 }

@@ -102,6 +102,21 @@ fn three_deep() {
     assert_eq!(count(&outcome, "revived"), 3);
 }
 
+/// It forks a helper, and looks itself up, as the parent's did.
+#[test]
+fn the_drivers_own_habits_in_cu_init() {
+    let outcome = Program::client("revive")
+        .arg("work")
+        .policy("revive,abort")
+        .env("FAKE_CUDA_MODPROBE", "1")
+        .env("FAKE_CUDA_SELF_LOOKUP", "1")
+        .with_devices("")
+        .run();
+    outcome
+        .assert_silent()
+        .assert_stdout(&["child worked", "child exited 7", "parent worked"]);
+}
+
 #[test]
 fn threads_that_come_at_once() {
     let outcome = revive("threads");

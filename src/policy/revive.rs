@@ -106,13 +106,13 @@ impl fmt::Display for Refusal {
             Self::Unknown(Unknown::Mappings(errno)) => write!(
                 f,
                 "what this process inherited of the parent's devices cannot be known: \
-                 /proc/self/maps could not be read ({}); /proc must be mounted",
+                 /proc/self/maps could not be read ({})",
                 Errno(errno)
             ),
             Self::Unknown(Unknown::Descriptors(errno)) => write!(
                 f,
                 "what this process inherited of the parent's devices cannot be known: \
-                 /proc/self/fd could not be read ({}); /proc must be mounted",
+                 /proc/self/fd could not be read ({})",
                 Errno(errno)
             ),
             Self::Unknown(Unknown::Nothing) => f.write_str(
@@ -145,7 +145,7 @@ struct Errno(c_int);
 impl fmt::Display for Errno {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            libc::ENOENT => f.write_str("it is not there"),
+            libc::ENOENT => f.write_str("it is not there: mount /proc"),
             libc::EACCES | libc::EPERM => f.write_str("not permitted"),
             libc::EMFILE | libc::ENFILE => f.write_str("too many open files"),
             libc::ENOMEM => f.write_str("no memory"),

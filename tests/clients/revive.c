@@ -27,6 +27,7 @@
 //   others         decoder, encoder and optical flow are used in the parent, then in the child
 //   moved          libcuda is unloaded in the parent and loaded elsewhere
 //   moved-decoder  the decoder is
+//   protected      libcuda's data is made read-only in the child
 //   unused         the decoder is loaded in the parent and not used there
 //   descriptors    descriptors of the devices that are not libcuda's: which stay open in the child
 //   nvml           the same with NVML's library loaded
@@ -330,6 +331,21 @@ static void map_much(void)
             give_up("no mapping");
 }
 
+static int protect_data(struct dl_phdr_info *object, size_t size, void *unused)
+{
+    (void)size, (void)unused;
+    if (!strstr(object->dlpi_name, "libcuda.so"))
+        return 0;
+    for (int i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *header = &object->dlpi_phdr[i];
+        uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+        uintptr_t last = (object->dlpi_addr + header->p_vaddr + header->p_memsz - 1) & ~(page - 1);
+        if (header->p_type == PT_LOAD && (header->p_flags & PF_W) && mprotect((void *)last, page, PROT_READ) != 0)
+            give_up("no protection");
+    }
+    return 1;
+}
+
 static CUresult (*decode)(void *, void *);
 
 static void *open_decoder(void)
@@ -523,6 +539,14 @@ static int run(const char *scenario)
         child = forked();
         if (child == 0) {
             say("child decodes %d\n", decode(NULL, NULL));
+            exit(7);
+        }
+        say_how_it_ended(child, "child");
+    } else if (IS("protected")) {
+        child = forked();
+        if (child == 0) {
+            dl_iterate_phdr(protect_data, NULL);
+            say("child count %d\n", cuda.cuDeviceGetCount(&count));
             exit(7);
         }
         say_how_it_ended(child, "child");
