@@ -46,6 +46,7 @@ LATE = [
 # One notice in each process that asks for "cuda"; a worker that is ready first may do all the tasks.
 ASKED = Told(notices=1, notice="torch was asked for .* the CPU takes its place")
 ASKED_BY_SOME = replace(ASKED, notices=range(1, 3))
+NONE_ENDED_ILL = r"\A(?![\s\S]*^child (?:hung|exit: (?!0$)))"
 # What was the parent's on the GPU cannot be had here, and the error says whose it is.
 OF_THE_PARENT = r"^\w+Error: .*the parent process \(pid \d+\)"
 
@@ -82,6 +83,48 @@ AS_THEY_ARE = [
                                ("cuvid", "Generic error", r"^child decoder: \w*Error"))],
 ]
 
+NAMED = r"^%s: \w+Error, names the parent$"
+NEEDS_THE_MEMORY = ("repr", "cpu", "item", "add", "in place", "matmul", "clone", "equal", "cat", "backward", "step",
+                    "model.cpu", "deepcopy", "pickle", "save", "share", "seed", "after use")
+TORCH_IN_DEPTH = [
+    *[carried(f"cpu: torch, all that may be asked for; the parent has {how}", "cpu_torch.py", CPU, (how,), needs=TORCH,
+              env=RUNTIME, bare=("^exit: 0 ", "^differs: "), works=("^exit: 0 0, True$", "^the same as on the CPU$"),
+              told=replace(ASKED, notices=range(15, 19), cpu=range(20)), timeout=120)
+      for how in ("asked", "used", "trained")],
+    carried("cpu: torch, the parent's tensors in every way", "cpu_torch_tensor.py", CPU, needs=TORCH,
+            bare=("^cpu: AcceleratorError$",),
+            works=(*(NAMED % name for name in NEEDS_THE_MEMORY), r"^shape: \(\(4,\), 'cuda', True\)$", "^assign: cpu$",
+                   r"^pinned: \(1000\.0, False\)$", r"^pin: 3000\.0$", "^like: cpu$", "^leaves as Python does: True$",
+                   ENDED_WELL, NONE_ENDED_ILL, r"^parent goes on: 8\.0$"),
+            told=replace(ASKED, notices=range(1, 4), cpu=range(25))),
+    carried("cpu: torch, a tensor sent by a queue", "cpu_torch_sent.py", CPU, needs=TORCH, bare=(REFUSED,),
+            works=("^RuntimeError: This tensor lives in GPU memory of the process that sent it", ENDED_WELL,
+                   r"^parent goes on: 8\.0$"), told=Told(cpu=range(2))),
+]
+
+# Each framework's ways to ask, in one child; what is expected is in the programs' headers.
+IN_DEPTH = [
+    carried("cpu: cupy in depth", "cpu_cupy.py", CPU, needs=CUPY, bare=("cudaErrorInitializationError",),
+            works=("^available: False$", *(rf"^{what}: CUDARuntimeError: .*no CPU mode" for what in (
+                "array made here", "parent's array, sum", "parent's array, to host", "parent's array, printed",
+                "thread")), r"^parent's array, shape: \(5,\)$", ENDED_WELL, "^parent again: 10$"),
+            told=Told(cpu=1)),
+    carried("cpu: numba in depth", "cpu_numba.py", CPU, needs=NUMBA, bare=("initialized before forking",),
+            works=("^available: False$", *(rf"^{what}: CudaSupportError: .*is absent in this forked process"
+                                           for what in ("array made here", "parent's array", "parent's kernel",
+                                                        "kernel on the host's memory", "devices", "synchronize")),
+                   ENDED_WELL, r"^parent again: \[1, 2, 3, 4\]$"),
+            told=Told(cpu=range(2))),
+    carried("cpu: jax in depth", "cpu_jax.py", CPU, needs=JAX, bare=("^child hung$",), timeout=120,
+            works=(r"^devices: \['cpu'\] cpu$", r"^made here: 8\.0$", r"^compiled in the parent: 8\.0$",
+                   r"^gradient: \[0\.0, 2\.0, 4\.0\]$", "^random: True$", r"^cpu array: \[1\.0, 2\.0, 3\.0\]$",
+                   *(rf"^gpu array, {how}: \w+RuntimeError: .*parent process \(pid \d+\)" for how in (
+                       "operator", "compiled", "committed", "to host", "printed", "put")),
+                   r"^gpu array, closed over: [\d.\[\], ]+$", r"^gpu array, waited for: \(3,\)$",
+                   r"^gpu array, shape: \(3,\)$", "^gpu: RuntimeError: ", "^idle ends$", r"(?s)(^child exit: 0$.*){2}", r"^parent again: 8\.0$"),
+            told=Told(cpu=range(3), notices=1, notice="JAX computes on the CPU here")),
+]
+
 USERS = [
     carried("cpu: user: Applio preprocessing (shape)", "user_applio_shape.py", CPU, needs=TORCH, env=RUNTIME,
             bare=(REFUSED,), works=(r"^device: cuda:0$", r"^file: \d+$", ENDED_WELL), told=ASKED_BY_SOME),
@@ -94,23 +137,4 @@ USERS = [
             works=(r"^answer: .*\[2\.0, 4\.0, 6\.0, 8\.0\], 'device': 'cuda'", "^server ended$")),
 ]
 
-NAMED = r"^%s: \w+Error, names the parent$"
-NEEDS_THE_MEMORY = ("repr", "cpu", "item", "add", "in place", "matmul", "clone", "equal", "cat", "backward", "step",
-                    "model.cpu", "deepcopy", "pickle", "save", "share", "seed", "after use")
-TORCH_IN_DEPTH = [
-    *[carried(f"cpu: torch, all that may be asked for; the parent has {how}", "cpu_torch.py", CPU, (how,), needs=TORCH,
-              env=RUNTIME, bare=("^exit: 0 ", "^differs: "), works=("^exit: 0 0, True$", "^the same as on the CPU$"),
-              told=replace(ASKED, notices=range(15, 19), cpu=range(20)))
-      for how in ("asked", "used", "trained")],
-    carried("cpu: torch, the parent's tensors in every way", "cpu_torch_tensor.py", CPU, needs=TORCH,
-            bare=("^cpu: AcceleratorError$",),
-            works=(*(NAMED % name for name in NEEDS_THE_MEMORY), r"^shape: \(\(4,\), 'cuda', True\)$", "^assign: cpu$",
-                   r"^pinned: \(1000\.0, False\)$", r"^pin: 3000\.0$", "^like: cpu$", "^leaves as Python does: True$",
-                   r"(?s)(^child exit: 0$.*){24}", r"^parent goes on: 8\.0$"),
-            told=replace(ASKED, notices=range(1, 4), cpu=range(25))),
-    carried("cpu: torch, a tensor sent by a queue", "cpu_torch_sent.py", CPU, needs=TORCH, bare=(REFUSED,),
-            works=("^RuntimeError: This tensor lives in GPU memory of the process that sent it", ENDED_WELL,
-                   r"^parent goes on: 8\.0$"), told=Told(cpu=range(2))),
-]
-
-CPU_CASES = [*BY_DRIVER, *LATE, *AS_THEY_ARE, *TORCH_IN_DEPTH, *USERS]
+CPU_CASES = [*BY_DRIVER, *LATE, *AS_THEY_ARE, *TORCH_IN_DEPTH, *IN_DEPTH, *USERS]

@@ -30,7 +30,7 @@ def fork(work):
     if pid == 0:
         work()
         sys.exit(0)
-    await_pid(pid, patience=60)
+    await_pid(pid, patience=30)
 
 
 def compute():
