@@ -205,12 +205,7 @@ unsafe extern "C" fn new_generator(class: Object, arguments: Object, named: Obje
             return pair;
         }
         let (mut arguments, mut named) = (core::ptr::null_mut::<c_void>(), core::ptr::null_mut());
-        let parsed = (calls.parse)(
-            pair,
-            c"OO".as_ptr(),
-            &raw mut arguments,
-            &raw mut named,
-        );
+        let parsed = (calls.parse)(pair, c"OO".as_ptr(), &raw mut arguments, &raw mut named);
         let made = if parsed == 0 {
             core::ptr::null_mut()
         } else {
