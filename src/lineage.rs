@@ -180,6 +180,11 @@ pub fn note_runtime_api(caller: usize) {
     let _ = place.compare_exchange(0, caller, Ordering::Relaxed, Ordering::Relaxed);
 }
 
+/// The runtime API at `caller` outlived the driver's new start in this process.
+pub fn keep_runtime_api(caller: usize) {
+    RUNTIME_API.store(caller, Ordering::Relaxed);
+}
+
 /// The code of the runtime API that was present where CUDA was initialised.
 pub fn runtime_api() -> Option<usize> {
     Some(RUNTIME_API.load(Ordering::Relaxed)).filter(|&caller| caller != 0)

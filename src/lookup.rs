@@ -159,7 +159,11 @@ pub unsafe extern "C" fn dlvsym(
 }
 
 fn answer(name: &CStr, found: usize, caller: usize) -> usize {
-    if found == 0 || config::get().is_off() || driver::is_drivers_own(caller) {
+    if found == 0 || config::get().is_off() {
+        return found;
+    }
+    revive::before_use(found);
+    if driver::is_drivers_own(caller) {
         return found;
     }
     driver::guard(name, found, true, None)

@@ -1,7 +1,7 @@
 //! The driver's other libraries keep state of their own, which is put back with libcuda's: the decoder, the encoder and
 //! the optical flow that the parent used work in the child. Of open descriptors those stay that are not libcuda's.
-//! Fails when a library is forgotten, when one that was loaded anew is put back to what another one was, or when NVML's
-//! descriptors are closed.
+//! Fails when a library is forgotten, when one that the program closes is unloaded (loaded again it would be put back to
+//! what another one was), or when NVML's descriptors are closed.
 
 use forkguard_testkit::{Outcome, Program};
 
@@ -27,11 +27,12 @@ fn all_of_them() {
     ]);
 }
 
-/// The stand-in's decoder is of no use in a process that has a driver of its own but the parent's decoder.
+/// As ffmpeg does with each stream.
 #[test]
-fn a_decoder_that_was_loaded_again_elsewhere() {
-    revive("moved-decoder").assert_stdout(&[
+fn a_decoder_that_is_opened_again() {
+    revive("reopened-decoder").assert_stdout(&[
         "parent decodes 0",
+        "decoder stays 1",
         "parent decodes 0",
         "child decodes 0",
         "child exited 7",
@@ -47,6 +48,21 @@ fn a_decoder_that_was_loaded_and_not_used() {
         "child exited 7",
         "parent worked",
     ]);
+}
+
+#[test]
+fn a_driver_that_is_opened_again() {
+    let outcome = revive("reopened");
+    assert!(
+        outcome.stdout.starts_with("driver stays 1\nchild"),
+        "{}",
+        outcome.story()
+    );
+    assert!(
+        outcome.stdout.ends_with("child exited 7\nparent worked\n"),
+        "{}",
+        outcome.story()
+    );
 }
 
 #[test]

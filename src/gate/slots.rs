@@ -19,6 +19,7 @@ use super::{code, names};
 use crate::config;
 use crate::lineage;
 use crate::report::Kind;
+use crate::revive::runtime;
 
 /// How many functions can be guarded.
 pub const CAPACITY: usize = 2048;
@@ -268,6 +269,9 @@ pub fn note_use(index: Index) {
     let meaning = meaning(index);
     if meaning & NOTE_CONTEXT != 0 {
         lineage::note_context();
+        if special(index) != Some(Special::PrimaryRetain) {
+            runtime::makes_other_context();
+        }
     }
     if meaning & NOTE_OBJECT != 0 {
         lineage::note_object();

@@ -1,5 +1,5 @@
-//! The three kinds of function that need a typed wrapper, because they are to be seen at each
-//! call, or give out function pointers.
+//! The kinds of function that need a typed wrapper, because they are to be seen at each call, or
+//! give out function pointers.
 //!
 //! The slot of a special function stays empty, so that each call comes through the gate, which
 //! leaves the true address in the thread's block and goes to the wrapper. So one wrapper serves
@@ -10,7 +10,7 @@ use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use super::slots::{self, Index};
 use super::{driver, pjrt};
 use crate::lineage;
-use crate::revive;
+use crate::revive::{self, runtime};
 use crate::sys::thread;
 
 /// `CUDA_SUCCESS`. `CUresult` crosses the ABI as a number: an unknown code in a Rust enum would be
@@ -32,6 +32,8 @@ pub enum Special {
     PjrtApi = 4,
     /// `cuGetExportTable`: the runtime API is present. No wrapper, only a note.
     ExportTable = 5,
+    /// `cuDevicePrimaryCtxRetain`: where a runtime knows the devices of another driver.
+    PrimaryRetain = 6,
 }
 
 impl Special {
@@ -42,6 +44,7 @@ impl Special {
             b"cuGetProcAddress" => Some(Self::ProcAddressV1),
             b"cuGetProcAddress_v2" => Some(Self::ProcAddressV2),
             b"cuGetExportTable" => Some(Self::ExportTable),
+            b"cuDevicePrimaryCtxRetain" => Some(Self::PrimaryRetain),
             _ => None,
         }
     }
@@ -69,6 +72,7 @@ impl Special {
             Self::ProcAddressV2,
             Self::PjrtApi,
             Self::ExportTable,
+            Self::PrimaryRetain,
         ]
         .into_iter()
         .find(|special| special.code() == code)
@@ -93,6 +97,10 @@ pub fn wrapper(index: Index, caller: usize) -> Option<usize> {
             lineage::note_runtime_api(caller);
             None
         }
+        Special::PrimaryRetain if runtime::is_inherited() => {
+            Some(primary_retain as *const () as usize)
+        }
+        Special::PrimaryRetain => None,
     }
 }
 
@@ -100,6 +108,7 @@ type InitFn = unsafe extern "C" fn(c_uint) -> u32;
 type ProcAddressV1Fn = unsafe extern "C" fn(*const c_char, *mut *mut c_void, c_int, u64) -> u32;
 type ProcAddressV2Fn =
     unsafe extern "C" fn(*const c_char, *mut *mut c_void, c_int, u64, *mut c_uint) -> u32;
+type PrimaryRetainFn = unsafe extern "C" fn(*mut usize, c_int) -> u32;
 type PjrtApiFn = unsafe extern "C" fn() -> *const c_void;
 
 unsafe extern "C" fn init(flags: c_uint) -> u32 {
@@ -112,8 +121,20 @@ unsafe extern "C" fn init(flags: c_uint) -> u32 {
     // SAFETY: the caller's own argument, to the function it meant to call.
     let result = unsafe { real(flags) };
     here.in_driver.set(here.in_driver.get() - 1);
-    revive::after_driver();
+    revive::after_driver(result == SUCCESS);
     attempt.finish(result == SUCCESS);
+    result
+}
+
+unsafe extern "C" fn primary_retain(context: *mut usize, device: c_int) -> u32 {
+    // SAFETY: the gate has just set it to the true function that this call was for.
+    let real: PrimaryRetainFn = unsafe { core::mem::transmute(thread::current().special.get()) };
+    // SAFETY: the caller's own arguments.
+    let result = unsafe { real(context, device) };
+    if result == SUCCESS {
+        // SAFETY: the driver has just written the handle there.
+        runtime::retained(unsafe { *context });
+    }
     result
 }
 

@@ -15,10 +15,12 @@ use super::{Call, teardown, violation};
 use crate::config;
 use crate::gate::{self, Standing};
 use crate::lineage;
+use crate::python::torch;
 use crate::report::buffer::Buffer;
 use crate::report::{Kind, Service, native};
 use crate::revive::image::{self, Fit, Unfit};
 use crate::revive::inherited::{self, Unknown};
+use crate::revive::runtime::{self, Registry};
 use crate::siblings;
 use crate::sys::process_lock::ProcessLock;
 use crate::sys::{modules, raw, thread};
@@ -70,13 +72,13 @@ impl fmt::Display for Refusal {
                  would not bring them back",
             ),
             Self::Torch => f.write_str(
-                "PyTorch remembers that it was forked and refuses by itself, whatever the driver \
-                 would answer; let the parent not use it for CUDA",
+                "this version of PyTorch remembers that it was forked, and refuses by itself \
+                 whatever the driver would answer; let the parent not use it for CUDA",
             ),
             Self::Runtime(caller) => write!(
                 f,
-                "{} started CUDA's runtime API in the parent, and what that registered inside the \
-                 driver cannot be put back (its calls would fail with \
+                "{} used CUDA's runtime API in the parent for more than counting devices, and what \
+                 that keeps of the driver cannot be put right (its calls would fail with \
                  cudaErrorContextIsDestroyed); let the parent ask about CUDA without it, as \
                  PYTORCH_NVML_BASED_CUDA_CHECK=1 makes PyTorch do, or not at all",
                 native::library(caller).unwrap_or("a library")
@@ -181,12 +183,16 @@ impl fmt::Display for CodeName {
 /// In a process that forks, or in its child: whether it is known already that a child cannot be
 /// served.
 pub fn would_refuse() -> bool {
-    !image::is_saved() || of_the_parent().is_some()
+    let unknown = || lineage::runtime_api().is_some() && Registry::find().is_none();
+    !image::is_saved() || of_the_parent().is_some() || unknown()
 }
 
 /// What the parent did that cannot be undone.
 fn of_the_parent() -> Option<Refusal> {
-    if let Some(caller) = lineage::runtime_api() {
+    if let Some(caller) = lineage::runtime_api()
+        && (lineage::has_context() || lineage::has_object())
+    {
+        // Of a driver that was more than asked a runtime keeps more than can be found.
         return Some(Refusal::Runtime(caller));
     }
     if config::get().foreign_handles_unused {
@@ -228,6 +234,7 @@ pub fn for_runtime(call: &Call<'_>) -> bool {
 }
 
 fn decide(call: &Call<'_>) -> bool {
+    let runtime = lineage::runtime_api();
     let served = violation::serve(call, || match revive(call) {
         Ok(service) => service,
         Err(refusal) => {
@@ -239,6 +246,9 @@ fn decide(call: &Call<'_>) -> bool {
         return false;
     }
     lineage::restart(call.name, call.caller);
+    if let Some(caller) = runtime {
+        lineage::keep_runtime_api(caller);
+    }
     siblings::restart();
     modules::refresh();
     teardown::prepare();
@@ -267,12 +277,17 @@ pub fn refusal() -> Option<&'static str> {
 fn revive(call: &Call<'_>) -> Result<Service, Refusal> {
     let began = raw::clock_ns(libc::CLOCK_MONOTONIC);
     match call.kind {
-        Kind::DriverCall => {}
         Kind::XlaCall => return Err(Refusal::Xla),
-        Kind::TorchRefusal => return Err(of_the_parent().unwrap_or(Refusal::Torch)),
+        Kind::TorchRefusal if !torch::can_forget_fork() => return Err(Refusal::Torch),
+        Kind::TorchRefusal | Kind::DriverCall => {}
     }
     if let Some(refusal) = of_the_parent() {
         return Err(refusal);
+    }
+    let runtime = lineage::runtime_api();
+    let registry = runtime.and_then(|_| Registry::find());
+    if let (Some(caller), None) = (runtime, registry) {
+        return Err(Refusal::Runtime(caller));
     }
     let fit = image::check().map_err(Refusal::Unfit)?;
     // SAFETY: this thread has the lock.
@@ -289,6 +304,12 @@ fn revive(call: &Call<'_>) -> Result<Service, Refusal> {
     inherited::note_after();
     if result != 0 {
         return Err(Refusal::Init(result));
+    }
+    runtime::driver_started();
+    if let (Some(caller), Some(registry)) = (runtime, registry)
+        && !registry.take_over()
+    {
+        return Err(Refusal::Runtime(caller));
     }
     let noted = raw::clock_ns(libc::CLOCK_MONOTONIC) - ended;
     Ok(Service::Revived {

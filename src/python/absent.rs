@@ -24,14 +24,13 @@ const SOURCES: &[Source] = &sources!("absent":
     "torch_classes",
     "torch",
     "kept",
-    "statics",
+    "xla_statics",
     "jax_arrays",
     "jax",
     "cupy",
     "numba",
     "onnxruntime",
     "paddle",
-    "tensorflow",
     "entries"
 );
 

@@ -50,6 +50,7 @@ static GET_ITEM: Symbol = Symbol::new(c"PyDict_GetItemString");
 static FUNCTION: Symbol = Symbol::new(c"PyCFunction_GetFunction");
 static ERR_OCCURRED: Symbol = Symbol::new(c"PyErr_Occurred");
 static TRUE: Symbol = Symbol::new(c"_Py_TrueStruct");
+static FALSE: Symbol = Symbol::new(c"_Py_FalseStruct");
 /// Present from 3.12 on, where the thread state is kept in a thread-local variable.
 static SINCE_312: Symbol = Symbol::new(c"PyUnstable_InterpreterFrame_GetLine");
 
@@ -74,6 +75,7 @@ pub fn prepare() {
             &GET_ITEM,
             &FUNCTION,
             &TRUE,
+            &FALSE,
             &ERR_OCCURRED,
             &SINCE_312,
         ] {
@@ -202,6 +204,17 @@ pub unsafe fn c_function(object: Object) -> Option<usize> {
     // SAFETY: the GIL is held and the object alive; of another type it answers null with an
     // error set, which the caller rules out by its choice of object.
     Some(unsafe { function(object) }).filter(|&address| address != 0)
+}
+
+/// `Py_False`, a reference of the caller's own (as returned to Python by a C function).
+///
+/// # Safety
+/// The GIL must be held.
+pub unsafe fn new_false() -> Option<Object> {
+    let object = FALSE.get()? as Object;
+    // SAFETY: an object that is never freed; the GIL is held, says the caller.
+    unsafe { (super::native::calls()?.incref)(object) };
+    Some(object)
 }
 
 /// `Py_True`.

@@ -10,7 +10,7 @@
 //! This is chosen over holding back torch's `pthread_atfork` handler because torch then behaves
 //! in every respect as it does without the guard.
 
-use core::ffi::c_void;
+use core::ffi::{CStr, c_void};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::api;
@@ -19,6 +19,7 @@ use crate::policy;
 use crate::report::Kind;
 use crate::stack::PythonFrames;
 use crate::stack::python;
+use crate::sys::elf::{self, Object};
 use crate::sys::{memory, raw};
 
 static TRUE_FUNCTION: AtomicUsize = AtomicUsize::new(0);
@@ -64,10 +65,10 @@ unsafe extern "C" fn is_in_bad_fork(module: *mut c_void, arguments: *mut c_void)
     let real: NoArguments = unsafe { core::mem::transmute(TRUE_FUNCTION.load(Ordering::Acquire)) };
     // SAFETY: the interpreter's own arguments.
     let answer = unsafe { real(module, arguments) };
-    if api::py_true() == Some(answer as usize)
-        && gate::standing() == Standing::Forked
-        && asked_by_lazy_init()
-    {
+    if api::py_true() != Some(answer as usize) {
+        return answer;
+    }
+    if gate::standing() == Standing::Forked && asked_by_lazy_init() {
         let call = policy::Call {
             kind: Kind::TorchRefusal,
             name: c"torch.cuda._lazy_init",
@@ -75,7 +76,52 @@ unsafe extern "C" fn is_in_bad_fork(module: *mut c_void, arguments: *mut c_void)
         };
         policy::used(&call);
     }
-    answer
+    if gate::standing() == Standing::Forked {
+        return answer;
+    }
+    // Forked, and with a driver of its own: PyTorch is as good here as where it was not forked. Its
+    // C++ asserts so, too.
+    if !forget_fork() {
+        return answer;
+    }
+    // SAFETY: called by the interpreter, with the GIL; the reference to the other answer is given
+    // back, which is never freed either.
+    unsafe {
+        match (api::new_false(), super::native::calls()) {
+            (Some(no), Some(calls)) => {
+                (calls.decref)(answer);
+                no
+            }
+            _ => answer,
+        }
+    }
+}
+
+/// `torch::utils::set_device_in_bad_fork(c10::DeviceType, bool)`, which newer ones have.
+const SETTER: &CStr = c"_ZN5torch5utils22set_device_in_bad_forkEN3c1010DeviceTypeEb";
+/// `c10::DeviceType::CUDA`.
+const CUDA: i8 = 1;
+
+fn setter() -> Option<usize> {
+    let is_torchs = |object: &Object| object.file_name().starts_with(b"libtorch_python.so");
+    elf::find_in(is_torchs, SETTER).map(|(address, _)| address)
+}
+
+/// Whether PyTorch can be told that its fork does not matter.
+pub fn can_forget_fork() -> bool {
+    setter().is_some()
+}
+
+/// Tells it. False where it has no way to know.
+fn forget_fork() -> bool {
+    let Some(setter) = setter() else {
+        return false;
+    };
+    // SAFETY: PyTorch's function of this name, whose parameters the name spells out.
+    let set: unsafe extern "C" fn(i8, bool) = unsafe { core::mem::transmute(setter) };
+    // SAFETY: it stores the value in an array that has a place for each type of device.
+    unsafe { set(CUDA, false) };
+    true
 }
 
 fn asked_by_lazy_init() -> bool {

@@ -1,9 +1,8 @@
 //! The writable data of the driver's libraries, as it was before they were used.
 //!
 //! A library's copy is made in the process that is about to use it first, into memory that its
-//! forked children inherit, and is right for as long as the library stays where it is. A library
-//! that was unloaded and is loaded elsewhere is another one, of which a new copy is made when it is
-//! seen before its use. Libraries that the driver loads on its own account (compilers) are left as
+//! forked children inherit, and is right for as long as the library stays loaded, which is seen to:
+//! ffmpeg unloads the decoder with each stream and loads it again, at the same address. Libraries that the driver loads on its own account (compilers) are left as
 //! they are: a driver that starts anew finds them loaded.
 
 use core::cell::UnsafeCell;
@@ -244,7 +243,10 @@ pub fn save(driver: Option<usize>) {
         match Library::of(object) {
             // Of several copies of libcuda, the one that is called.
             Some(Library::Driver) if driver != Some(Some(object.dynamic)) => {}
-            Some(library) => library.place().save(object),
+            Some(library) => {
+                library.place().save(object);
+                stays_loaded(object);
+            }
             None => {}
         }
         true
@@ -253,9 +255,27 @@ pub fn save(driver: Option<usize>) {
     here.reviving.set(0);
 }
 
+/// Keeps the object from being unloaded: what is loaded again at the same address is another object,
+/// and the copy, with the loader's own words in it, is not its.
+fn stays_loaded(object: &Object) {
+    if object.name.is_null() {
+        return;
+    }
+    let flags = libc::RTLD_NOW | libc::RTLD_NOLOAD | libc::RTLD_NODELETE;
+    // SAFETY: the name by which the loader has it; where it has it no longer, nothing happens. The
+    // parent's side may ask the loader.
+    unsafe { libc::dlopen(object.name, flags) };
+}
+
 /// Whether libcuda's data was saved: without it nothing can be put back.
 pub fn is_saved() -> bool {
     Library::Driver.place().image().is_some()
+}
+
+/// Where libcuda's data lies, if it was saved.
+pub fn driver_data() -> impl Iterator<Item = (usize, usize)> {
+    let image = Library::Driver.place().image();
+    image.map_or(&[][..], Image::pieces).iter().copied()
 }
 
 /// A function of libcuda's, where its data was saved and it is still loaded.

@@ -4,10 +4,10 @@
 //! parent's hardware, and what is written there is the parent's work.
 //!
 //! All mappings go. Of the descriptors those stay that are not libcuda's, as far as that can be
-//! told, because NVML keeps some of its own: those that were open before the first `cuInit`, and,
-//! where NVML is loaded and no context was ever made, those opened after it, for libcuda opens what
-//! it needs without a context in `cuInit`. A descriptor too many that stays is harmless: nobody
-//! uses it, and it keeps no more alive than it does in any forked child.
+//! told, because NVML keeps some of its own, and cannot be started again here without them (measured:
+//! `nvmlInit` answers 17): those that were open before the first `cuInit`, and, where NVML is
+//! loaded, those opened after it. A descriptor too many that stays is harmless: nobody uses it, and
+//! it keeps no more alive than it does in any forked child.
 
 use core::cell::UnsafeCell;
 use core::ffi::{c_int, c_void};
@@ -202,7 +202,7 @@ impl Inherited {
             }
             find_mappings(room)?;
         }
-        let spare_later = image::is_loaded(c"libnvidia-ml.so") && !lineage::has_context();
+        let spare_later = image::is_loaded(c"libnvidia-ml.so");
         each_of_devices(|fd| {
             let spared = BEFORE.has(fd) || spare_later && !DURING.has(fd);
             if !spared {

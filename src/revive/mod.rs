@@ -1,7 +1,7 @@
 //! Putting the driver's libraries back to what they were before CUDA was initialised.
 //!
 //! libcuda keeps all it knows of this process in its own writable data, and has no thread-local
-//! variables. Those bytes, copied before the first real `cuInit` and put back in a forked child
+//! variables. Those bytes, copied before anybody calls it and put back in a forked child
 //! once nothing of the parent's devices is left there, make the library what it was when it was
 //! loaded: the child's own `cuInit` succeeds, and every pointer that a program has of it stays good.
 //!
@@ -11,6 +11,7 @@
 //! | [`inherited`] | mappings and descriptors of the devices: which are the driver's, dropping them |
 //! | [`mod@thread_local`] | a thread's own copy of a library's variables |
 //! | [`thread_specific`] | what a library keeps for a thread by the C library's keys |
+//! | [`runtime`] | a runtime API that had only counted devices |
 //!
 //! When it may be done is [`crate::policy::revive`]'s to say. The parent's side runs where the
 //! program calls `cuInit` or looks a function up; the child's side in a process that may hold any
@@ -18,6 +19,7 @@
 
 pub mod image;
 pub mod inherited;
+pub mod runtime;
 pub mod thread_local;
 pub mod thread_specific;
 
@@ -33,10 +35,21 @@ pub fn before_driver(driver: usize) {
     }
 }
 
-/// `cuInit` has returned.
-pub fn after_driver() {
+/// A function of the driver's at `found` is about to be given out, to anybody: NVML calls libcuda,
+/// too, and before `cuInit` is. What it left there would be taken for what had always been there.
+pub fn before_use(found: usize) {
+    if config::get().revives() && lineage::is_clean() && !image::is_saved() {
+        image::save(Some(found));
+    }
+}
+
+/// `cuInit` has returned; `succeeded` for the first time in this process's line.
+pub fn after_driver(succeeded: bool) {
     if config::get().revives() {
         inherited::note_after();
+        if succeeded && !lineage::initialised_here() {
+            runtime::driver_started();
+        }
     }
 }
 

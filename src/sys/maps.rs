@@ -16,6 +16,8 @@ pub struct Mapping<'a> {
     pub start: usize,
     /// The first address after it.
     pub end: usize,
+    /// What may be done with it, and whether it is shared: `rw-p`.
+    pub rights: [u8; 4],
     /// What is mapped, empty where that has no name.
     pub path: &'a [u8],
 }
@@ -94,10 +96,11 @@ fn path(line: &[u8]) -> &[u8] {
 
 fn parse(line: &[u8]) -> Option<Mapping<'_>> {
     let (start, rest) = number(line)?;
-    let (end, _) = number(rest.strip_prefix(b"-")?)?;
+    let (end, rest) = number(rest.strip_prefix(b"-")?)?;
     Some(Mapping {
         start,
         end,
+        rights: *rest.strip_prefix(b" ")?.first_chunk()?,
         path: path(line),
     })
 }
@@ -120,6 +123,7 @@ mod tests {
         assert_eq!(mapping.start, 0x7f0c_8a00_0000);
         assert_eq!(mapping.end, 0x7f0c_8a02_1000);
         assert_eq!(mapping.path, b"/dev/nvidia 0");
+        assert_eq!(&mapping.rights, b"rw-s");
         let line = b"7f0c8a000000-7f0c8a021000 rw-p 00000000 00:00 0 ";
         assert_eq!(parse(line).unwrap().path, b"");
         assert_eq!(parse(b"not a line"), None);

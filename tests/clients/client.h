@@ -33,6 +33,7 @@ typedef unsigned long long CUdeviceptr;
     X(cuDeviceGetName, cuDeviceGetName, (char *, int, CUdevice))                                                  \
     X(cuDevicePrimaryCtxRetain, cuDevicePrimaryCtxRetain, (CUcontext *, CUdevice))                                \
     X(cuDevicePrimaryCtxRelease_v2, cuDevicePrimaryCtxRelease, (CUdevice))                                        \
+    X(cuCtxCreate_v2, cuCtxCreate, (CUcontext *, unsigned, CUdevice))                                             \
     X(cuCtxGetCurrent, cuCtxGetCurrent, (CUcontext *))                                                            \
     X(cuCtxSetCurrent, cuCtxSetCurrent, (CUcontext))                                                              \
     X(cuCtxGetDevice, cuCtxGetDevice, (CUdevice *))                                                               \

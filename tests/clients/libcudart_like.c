@@ -78,23 +78,55 @@ int runtime_start(void)
     return 0;
 }
 
-// Any call of the runtime but the first: what it registered inside of the driver must be known there.
-int runtime_call(void)
+// What cudart keeps for ever: its entry with the driver, and the device's own context.
+static unsigned token;
+static CUcontext *primary;
+static const struct export_table *table;
+
+int runtime_count(int *count)
 {
-    static unsigned token;
-    CUresult (*register_here)(unsigned *) = NULL;
-    CUresult (*registered)(unsigned) = NULL;
-    const struct export_table *table = NULL;
     const unsigned char uuid[16] = {0x6b, 0xd5, 0xfb, 0x6c};
     CUresult (*get_table)(const void **, const unsigned char *) = NULL;
-    void *library = dlopen("libcuda.so.1", RTLD_NOW);
-    *(void **)&get_table = library ? dlsym(library, "cuGetExportTable") : NULL;
-    if (!get_table || get_table((const void **)&table, uuid) != 0)
-        return 36;
-    *(void **)&register_here = table->functions[3];
+    CUresult (*register_here)(unsigned *) = NULL;
+    CUresult (*primary_of)(CUcontext *, CUdevice) = NULL;
+    int result = runtime_start();
+    if (result)
+        return result;
+    if (!token) {
+        void *library = dlopen("libcuda.so.1", RTLD_NOW);
+        *(void **)&get_table = library ? dlsym(library, "cuGetExportTable") : NULL;
+        if (!get_table || (result = driver.cuInit(0)) != 0 || get_table((const void **)&table, uuid) != 0)
+            return result ? result : 36;
+        *(void **)&register_here = table->functions[3];
+        *(void **)&primary_of = table->functions[5];
+        if (!(primary = malloc(sizeof *primary)) || (result = primary_of(primary, 0)) != 0)
+            return result ? result : 2;
+        if ((result = register_here(&token)) != 0)
+            return result;
+    }
+    return driver.cuDeviceGetCount(count);
+}
+
+int runtime_call(void)
+{
+    CUresult (*registered)(unsigned) = NULL;
+    CUcontext context = NULL;
+    CUdeviceptr memory;
+    int count, result = token ? 0 : runtime_count(&count);
+    if (result || (result = driver.cuCtxGetCurrent(&context)) != 0)
+        return result;
+    // As traced of cudart: it makes its own context current and retains it then, whatever that answers.
+    if (!context && ((result = driver.cuCtxSetCurrent(*primary)) != 0 ||
+                     (result = driver.cuDevicePrimaryCtxRetain(&context, 0)) != 0))
+        return result;
     *(void **)&registered = table->functions[4];
-    CUresult result = token ? 0 : register_here(&token);
-    return result ? result : registered(token);
+    if ((result = registered(token)) != 0 || (result = driver.cuCtxGetCurrent(&context)) != 0)
+        return result;
+    if (context != *primary)
+        return 709;
+    if ((result = driver.cuMemAlloc_v2(&memory, 64)) != 0)
+        return result;
+    return driver.cuMemFree_v2(memory);
 }
 
 const struct driver *runtime_driver(void) { return &driver; }

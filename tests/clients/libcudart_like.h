@@ -8,7 +8,10 @@
 // private table is not the driver's own.
 int runtime_start(void);
 
-// A call of the runtime after its start: 0, what the driver answers, or 709 where the driver does not know it.
+// Counts devices, after its start and the driver's: makes no context, but the driver and it know one another from here.
+int runtime_count(int *count);
+
+// Works with the device, in its own context: 0, what the driver answers, or 709 where one does not know the other.
 int runtime_call(void);
 const struct driver *runtime_driver(void);
 // How many names it asked of cuGetProcAddress_v2, and how many were given.

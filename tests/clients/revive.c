@@ -310,16 +310,17 @@ static void *must_open(const char *name)
     return opened;
 }
 
-// Unloads a library and sees to it that it will be loaded at another place.
-static void unload(void *handle)
+// Gives a library back, as often as it was opened here. Whether it is loaded all the same.
+static int stays(void *handle, int opened)
 {
-    struct link_map *map = handle;
-    ElfW(Addr) place = map->l_addr;
-    while (dlclose(handle) == 0) {
-    }
-    void *taken = mmap((void *)place, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-    if (taken != (void *)place)
-        give_up("the library was not unloaded");
+    char name[256];
+    snprintf(name, sizeof name, "%s", ((struct link_map *)handle)->l_name);
+    while (opened--)
+        dlclose(handle);
+    void *still = dlopen(name, RTLD_NOW | RTLD_NOLOAD);
+    if (still)
+        dlclose(still);
+    return still != NULL;
 }
 
 // As many as a large program has: neighbours with other rights are not joined.
@@ -390,6 +391,32 @@ static int run(const char *scenario)
             give_up("no pipe");
         pthread_join(other, NULL);
         work("parent");
+        return 0;
+    }
+    if (strncmp(scenario, "counted", 7) == 0) {
+        say("parent runtime %d\n", runtime_count(&count));
+        child = forked();
+        if (child == 0) {
+            if (IS("counted-beside")) {  // a context that is nobody's own
+                CUcontext made;
+                must(cuda.cuCtxCreate_v2(&made, 0, 0), "cuCtxCreate");
+                must(cuda.cuCtxSetCurrent(NULL), "cuCtxSetCurrent");
+            }
+            if (IS("counted-twice")) {
+                say("child runtime %d\n", runtime_count(&count));
+                pid_t grandchild = forked();
+                if (grandchild == 0) {
+                    say("grandchild runtime %d\n", runtime_call());
+                    exit(7);
+                }
+                say_how_it_ended(grandchild, "grandchild");
+            }
+            say("child runtime %d\n", runtime_call());
+            say("child runtime %d\n", runtime_call());
+            exit(7);
+        }
+        say_how_it_ended(child, "child");
+        say("parent runtime %d\n", runtime_call());
         return 0;
     }
     int before = IS("descriptors") || IS("nvml") ? open_device() : -1;
@@ -520,20 +547,19 @@ static int run(const char *scenario)
         }
         say_how_it_ended(child, "child");
         say("parent %d %d %d\n", decode(NULL, NULL), encoder(&functions), flows(80, &functions));
-    } else if (IS("moved")) {
-        unload(library);
+    } else if (IS("reopened")) {
+        say("driver stays %d\n", stays(library, 1));
         open_driver();
         child = forked();
         if (child == 0) {
-            say("child count %d\n", cuda.cuDeviceGetCount(&count));
+            work("child");
             exit(7);
         }
         say_how_it_ended(child, "child");
-        return 0;
-    } else if (IS("moved-decoder")) {
+    } else if (IS("reopened-decoder")) {
         void *decoder = open_decoder();
         say("parent decodes %d\n", decode(NULL, NULL));
-        unload(decoder);
+        say("decoder stays %d\n", stays(decoder, 1));
         open_decoder();
         say("parent decodes %d\n", decode(NULL, NULL));
         child = forked();

@@ -55,9 +55,14 @@ static struct {
     void *allocations[ALLOCATIONS];
     uint64_t last_launch;
     unsigned long launches;
-    unsigned registrations;
+    // Runtimes that are told when a context ends: what is there changes, the room does not.
+    struct {
+        unsigned *tokens;
+        size_t room;
+        size_t length;
+    } runtimes;
     pthread_key_t key;
-} state;
+} state = {.runtimes = {.room = 16}};
 // As much as the real one keeps. What is in it tells whether all of it was put back.
 static unsigned char books[BOOKS] = {1};
 
@@ -198,6 +203,10 @@ CUresult cuInit(unsigned flags)
     state.owner = getpid();
     if (pthread_key_create(&state.key, thread_ends) != 0)
         return CUDA_ERROR_OUT_OF_MEMORY;
+    // A device's own context is an object before anybody retains it.
+    for (int i = 0; i < state.devices; i++)
+        if (!(state.primary[i] = calloc(1, sizeof *state.primary[i])))
+            return CUDA_ERROR_OUT_OF_MEMORY;
     if (asked("FAKE_CUDA_NODES"))
         devices_open();
     if (asked("FAKE_CUDA_NODES") || asked("FAKE_CUDA_THREADS"))
@@ -339,11 +348,8 @@ static CUcontext *current_slot(void)
     abort();
 }
 
-static struct context *new_context(CUdevice device)
+static void begin_context(struct context *context, CUdevice device)
 {
-    struct context *context = calloc(1, sizeof *context);
-    if (!context)
-        return NULL;
     context->alive = 1;
     context->device = device;
     if (asked("FAKE_CUDA_NODES") && !state.channel) {
@@ -351,6 +357,13 @@ static struct context *new_context(CUdevice device)
         start_thread();
     }
     context->channel = state.channel;
+}
+
+static struct context *new_context(CUdevice device)
+{
+    struct context *context = calloc(1, sizeof *context);
+    if (context)
+        begin_context(context, device);
     return context;
 }
 
@@ -365,10 +378,8 @@ CUresult cuDevicePrimaryCtxGetState(CUdevice device, unsigned *flags, int *activ
 CUresult cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device)
 {
     CHECK_DEVICE(device);
-    if (!state.primary[device] && !(state.primary[device] = new_context(device)))
-        return CUDA_ERROR_OUT_OF_MEMORY;
     state.primary_uses[device]++;
-    state.primary[device]->alive = 1;
+    begin_context(state.primary[device], device);
     *context = state.primary[device];
     return CUDA_SUCCESS;
 }
@@ -451,6 +462,8 @@ CUresult cuCtxPopCurrent_v2(CUcontext *context)
         ENTER();                                                                                                  \
         if (!*current_slot())                                                                                     \
             return CUDA_ERROR_INVALID_CONTEXT;                                                                    \
+        if (!((struct context *)*current_slot())->alive)                                                          \
+            return CUDA_ERROR_CONTEXT_IS_DESTROYED;                                                               \
     } while (0)
 
 CUresult cuCtxGetDevice(CUdevice *device)
@@ -672,20 +685,34 @@ CUresult cuLaunchHostFunc(void *stream, void (*function)(void *), void *data)
 // Named outside the driver's pattern, so that nobody gates them.
 uint64_t fake_cuda_last_launch(void) { return state.last_launch; }
 unsigned long fake_cuda_launches(void) { return state.launches; }
-// What a runtime registers by the driver's private table, and whether the driver still knows it: 709 is what the
-// runtime then answers for everything.
+// What a runtime gets by the driver's private table: an entry in the list of runtimes, whether it is there (709 is what
+// the runtime then answers for everything), and a device's own context, whether it is retained or not.
 CUresult stand_in_register(unsigned *token)
 {
-    CUresult entered = stand_in_enter();
-    if (entered == CUDA_SUCCESS)
-        *token = ++state.registrations;
-    return entered;
+    ENTER();
+    if (!state.runtimes.tokens && !(state.runtimes.tokens = calloc(state.runtimes.room, sizeof *token)))
+        return CUDA_ERROR_OUT_OF_MEMORY;
+    if (state.runtimes.length == state.runtimes.room)
+        return CUDA_ERROR_OUT_OF_MEMORY;
+    *token = 77 + (unsigned)state.runtimes.length;
+    state.runtimes.tokens[state.runtimes.length++] = *token;
+    return CUDA_SUCCESS;
 }
 
 CUresult stand_in_registered(unsigned token)
 {
-    CUresult entered = stand_in_enter();
-    return entered ? entered : token <= state.registrations ? CUDA_SUCCESS : CUDA_ERROR_CONTEXT_IS_DESTROYED;
+    ENTER();
+    for (size_t i = 0; i < state.runtimes.length; i++)
+        if (state.runtimes.tokens[i] == token)
+            return CUDA_SUCCESS;
+    return CUDA_ERROR_CONTEXT_IS_DESTROYED;
+}
+
+CUresult stand_in_primary(CUcontext *context, CUdevice device)
+{
+    CHECK_DEVICE(device);
+    *context = state.primary[device];
+    return CUDA_SUCCESS;
 }
 
 int fake_cuda_initialised_here(void) { return stand_in_enter() == CUDA_SUCCESS; }

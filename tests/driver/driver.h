@@ -31,5 +31,6 @@ __attribute__((visibility("hidden"))) CUresult stand_in_enter(void);
 // What the functions of the private table do for a runtime.
 __attribute__((visibility("hidden"))) CUresult stand_in_register(unsigned *token);
 __attribute__((visibility("hidden"))) CUresult stand_in_registered(unsigned token);
+__attribute__((visibility("hidden"))) CUresult stand_in_primary(CUcontext *context, CUdevice device);
 
 #endif

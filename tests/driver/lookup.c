@@ -153,7 +153,7 @@ static struct export_table table = {
     .size = sizeof table,
     .self = &table,
     .functions = {(void *)private_function, (void *)cuGetProcAddress, (void *)cuGetProcAddress_v2,
-                  (void *)stand_in_register, (void *)stand_in_registered, (void *)private_function},
+                  (void *)stand_in_register, (void *)stand_in_registered, (void *)stand_in_primary},
 };
 
 static uint64_t sum_of(const struct export_table *t)
