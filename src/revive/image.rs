@@ -83,27 +83,32 @@ pub enum Unfit {
 /// One copy.
 #[derive(Clone, Copy)]
 struct Image {
+    base: usize,
+    dynamic: usize,
+    /// The addresses that the library occupies.
+    range: (usize, usize),
     pieces: [(usize, usize); PIECES],
     len: usize,
     /// Where the pieces lie, one after the other.
     copy: usize,
     size: usize,
     variables: Option<(ThreadLocal, thread_local::Module)>,
-    object: Object,
 }
 
 impl Image {
     const EMPTY: Self = Self {
+        base: 0,
+        dynamic: 0,
+        range: (0, 0),
         pieces: [(0, 0); PIECES],
         len: 0,
         copy: 0,
         size: 0,
         variables: None,
-        object: Object::EMPTY,
     };
 
     fn is_of(&self, object: &Object) -> bool {
-        self.object.base == object.base && self.object.dynamic == object.dynamic
+        self.base == object.base && self.dynamic == object.dynamic
     }
 
     fn pieces(&self) -> &[(usize, usize)] {
@@ -144,12 +149,14 @@ impl Image {
         // SAFETY: the mapping just made; what went wrong in the program is not to reach it.
         unsafe { libc::mprotect(copy, size, libc::PROT_READ) };
         Some(Self {
+            base: object.base,
+            dynamic: object.dynamic,
+            range: object.range(),
             pieces,
             len,
             copy: copy as usize,
             size,
             variables,
-            object: *object,
         })
     }
 
@@ -179,7 +186,7 @@ impl Image {
             // SAFETY: the object is loaded, says [`check`].
             unsafe { module.start_anew(variables) };
         }
-        thread_specific::forget(self.object.range());
+        thread_specific::forget(self.range);
     }
 }
 

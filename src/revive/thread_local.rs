@@ -1,8 +1,10 @@
 //! A thread's own copy of a library's thread-local variables.
 //!
 //! libcuda has none; another library of the driver may. Where a thread's copy is, the C library's
-//! table of the thread says. It is read as it lies in memory: `__tls_get_addr` would make a copy
-//! where there is none, with the loader's lock and the heap.
+//! table of the thread says, unless the library got room in what every thread begins with: then its
+//! copy lies as far from the thread's control block in every thread, and the table may not say it.
+//! Both are read as they lie in memory: `__tls_get_addr` would make a copy where there is none, with
+//! the loader's lock and the heap.
 
 use core::ffi::{c_int, c_void};
 
@@ -23,17 +25,26 @@ const MODULE_NUMBER: c_int = 9;
 /// What an entry holds for a copy that was not made.
 const NOT_MADE: usize = usize::MAX;
 
-/// The number by which the C library knows a library that has such variables.
+/// A library that has such variables.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Module(usize);
+pub struct Module {
+    /// The number by which the C library knows it.
+    number: usize,
+    /// How far from a thread's control block its copy lies, where that is the same for all.
+    distance: Option<usize>,
+}
 
 impl Module {
-    /// Asks the loader: for the parent's side only.
+    /// Asks the loader, and makes this thread's copy: for the parent's side only.
     pub fn of(object: &Object) -> Option<Self> {
         type Dlinfo = unsafe extern "C" fn(*mut c_void, c_int, *mut c_void) -> c_int;
-        let (address, _) = elf::find_in_libc(c"dlinfo")?;
+        type TlsGetAddr = unsafe extern "C" fn(*const [usize; 2]) -> *mut c_void;
+        let (dlinfo, _) = elf::find_in_libc(c"dlinfo")?;
+        let (copy_of, _) = elf::find_in_libc(c"__tls_get_addr")?;
         // SAFETY: the C library's `dlinfo`.
-        let dlinfo: Dlinfo = unsafe { core::mem::transmute(address) };
+        let dlinfo: Dlinfo = unsafe { core::mem::transmute(dlinfo) };
+        // SAFETY: the loader's `__tls_get_addr`.
+        let copy_of: TlsGetAddr = unsafe { core::mem::transmute(copy_of) };
         let mut number = 0_usize;
         // SAFETY: the loader's record of an object that is loaded is its handle; `number` is what
         // this question writes.
@@ -44,17 +55,25 @@ impl Module {
                 (&raw mut number).cast(),
             )
         };
-        (answer == 0 && number != 0).then_some(Self(number))
+        if answer != 0 || number == 0 {
+            return None;
+        }
+        // SAFETY: the number of a loaded object, and the beginning of its variables.
+        let copy = unsafe { copy_of(&[number, 0]) } as usize;
+        let (_, to_free) = entry(number)?;
+        Some(Self {
+            number,
+            // What is to be freed at the thread's end was made for that thread.
+            distance: (to_free == 0).then(|| copy.wrapping_sub(thread::control_block())),
+        })
     }
 
     /// Where the calling thread's copy is, if there is one.
     fn of_this_thread(self) -> Option<usize> {
-        let table = memory::read_word(thread::control_block() + TABLE_AT)?;
-        let entries = memory::read_word(table.checked_sub(ENTRY)?)?;
-        if self.0 > entries {
-            return None;
+        if let Some(distance) = self.distance {
+            return Some(thread::control_block().wrapping_add(distance));
         }
-        let copy = memory::read_word(table + self.0 * ENTRY)?;
+        let (copy, _) = entry(self.number)?;
         (copy != 0 && copy != NOT_MADE).then_some(copy)
     }
 
@@ -79,4 +98,16 @@ impl Module {
             );
         }
     }
+}
+
+/// What the calling thread's table says of a library: where the copy is, and what is to be freed for
+/// it.
+fn entry(number: usize) -> Option<(usize, usize)> {
+    let table = memory::read_word(thread::control_block() + TABLE_AT)?;
+    let entries = memory::read_word(table.checked_sub(ENTRY)?)?;
+    if number > entries {
+        return None;
+    }
+    let entry = table + number * ENTRY;
+    Some((memory::read_word(entry)?, memory::read_word(entry + WORD)?))
 }

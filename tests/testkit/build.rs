@@ -155,7 +155,16 @@ fn main() {
     shop.driver_library("driver", "libcuda", &cuda, &[]);
     shop.driver_library("driver", "libnvcuvid", &["nvcuvid.c"], &[]);
     shop.driver_library("driver", "libnvidia-encode", &["encode.c"], &[]);
-    shop.driver_library("driver", "libnvidia-opticalflow", &["opticalflow.c"], &[]);
+    // Its thread-local variables come by the newer of the two ways, where the compiler has the choice.
+    let arch = env::var("CARGO_CFG_TARGET_ARCH").expect("cargo sets it");
+    let descriptors = if arch == "x86_64" { "gnu2" } else { "desc" };
+    let descriptors = format!("-mtls-dialect={descriptors}");
+    shop.driver_library(
+        "driver",
+        "libnvidia-opticalflow",
+        &["opticalflow.c"],
+        &[&descriptors],
+    );
     shop.driver_library("driver_versioned", "libcuda", &cuda, &[&versions]);
 
     // Nothing is found at run time but through LD_LIBRARY_PATH, as on a user's machine.
