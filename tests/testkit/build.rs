@@ -126,6 +126,27 @@ impl Workshop {
     }
 }
 
+/// The driver and its other libraries.
+fn build_drivers(shop: &Workshop) {
+    let cuda = ["driver.c", "devices.c", "lookup.c", "others.c"];
+    let versions = shop.sources.join("driver").join("versions.map");
+    let versions = format!("-Wl,--version-script={}", versions.display());
+    shop.driver_library("driver", "libcuda", &cuda, &[]);
+    shop.driver_library("driver", "libnvcuvid", &["nvcuvid.c"], &[]);
+    shop.driver_library("driver", "libnvidia-encode", &["encode.c"], &[]);
+    // Its thread-local variables come by the newer of the two ways, where the compiler has the choice.
+    let arch = env::var("CARGO_CFG_TARGET_ARCH").expect("cargo sets it");
+    let descriptors = if arch == "x86_64" { "gnu2" } else { "desc" };
+    let descriptors = format!("-mtls-dialect={descriptors}");
+    shop.driver_library(
+        "driver",
+        "libnvidia-opticalflow",
+        &["opticalflow.c"],
+        &[&descriptors],
+    );
+    shop.driver_library("driver_versioned", "libcuda", &cuda, &[&versions]);
+}
+
 fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let sources =
@@ -149,23 +170,7 @@ fn main() {
         );
     }
 
-    let cuda = ["driver.c", "devices.c", "lookup.c", "others.c"];
-    let versions = shop.sources.join("driver").join("versions.map");
-    let versions = format!("-Wl,--version-script={}", versions.display());
-    shop.driver_library("driver", "libcuda", &cuda, &[]);
-    shop.driver_library("driver", "libnvcuvid", &["nvcuvid.c"], &[]);
-    shop.driver_library("driver", "libnvidia-encode", &["encode.c"], &[]);
-    // Its thread-local variables come by the newer of the two ways, where the compiler has the choice.
-    let arch = env::var("CARGO_CFG_TARGET_ARCH").expect("cargo sets it");
-    let descriptors = if arch == "x86_64" { "gnu2" } else { "desc" };
-    let descriptors = format!("-mtls-dialect={descriptors}");
-    shop.driver_library(
-        "driver",
-        "libnvidia-opticalflow",
-        &["opticalflow.c"],
-        &[&descriptors],
-    );
-    shop.driver_library("driver_versioned", "libcuda", &cuda, &[&versions]);
+    build_drivers(&shop);
 
     // Nothing is found at run time but through LD_LIBRARY_PATH, as on a user's machine.
     let mut driver_path = std::ffi::OsString::from("-L");
