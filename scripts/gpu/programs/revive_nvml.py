@@ -2,7 +2,8 @@
 `after` cuInit; the forked child uses it before and after its own first CUDA call, then starts it again.
 
 What NVML answers in the child by what it inherited must not depend on CUDA of the child's own (it is the same
-bare and before), and NVML started anew answers 0. The parent's goes on. Today the child has no CUDA.
+bare and before), and NVML started anew answers 0. The parent's goes on. Today the child has no CUDA. (A child that
+calls nvmlShutdown without having started it crashes, or takes its parent's NVML down: with and without the guard.)
 """
 
 import ctypes
@@ -32,8 +33,7 @@ def child(handle):
     before = ask(handle)
     cuda = attempt(driver_work.attempt_work)
     say(f"child: NVML {before} before, {ask(handle)} after; CUDA {cuda}")
-    nvml.nvmlShutdown()
-    say(f"child: NVML anew {ask(start())}, CUDA {attempt(driver_work.devices)}")
+    say(f"child: NVML anew {ask(start())}, {nvml.nvmlShutdown()}, CUDA {attempt(driver_work.devices)}")
 
 
 def main():
