@@ -24,13 +24,14 @@ const SOURCES: &[Source] = &sources!("absent":
     "torch_classes",
     "torch",
     "kept",
-    "xla_statics",
+    "statics",
     "jax_arrays",
     "jax",
     "cupy",
     "numba",
     "onnxruntime",
     "paddle",
+    "tensorflow",
     "entries"
 );
 

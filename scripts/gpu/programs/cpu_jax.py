@@ -1,7 +1,7 @@
 """JAX on the GPU, then a forked child in which CUDA is absent (policy `cpu`): it computes on the CPU.
 
-Expected of the child that computes, which ends by sys.exit with 0: `devices: ['cpu'] cpu`; `made here: 8.0`; `compiled in
-the parent: 8.0`; `gradient: [0.0, 2.0, 4.0]`; `random: True`; `cpu array: [1.0, 2.0, 3.0]`; `gpu array, HOW:
+Expected of the child that computes, which ends by sys.exit with 0: `devices: ['cpu'] cpu`; `made here: 8.0`; `compiled
+in the parent: 8.0`; `gradient: [0.0, 2.0, 4.0]`; `random: True`; `cpu array: [1.0, 2.0, 3.0]`; `gpu array, HOW:
 JaxRuntimeError: ... the parent process (pid N) ...` (XlaRuntimeError in older versions) for all ways but three: what a
 compiled function closed over has its value (JAX embedded it), a finished array can be waited for, its shape is known;
 `gpu: RuntimeError: ...`. Of the child that leaves JAX alone: `idle ends`. The parent then computes on: `parent again:

@@ -12,7 +12,7 @@ import sys
 import _forkguard_absent
 from _forkguard_absent import native
 
-FRAMEWORKS = ("torch", "jax", "cupy", "numba", "onnxruntime", "paddle")
+FRAMEWORKS = ("torch", "jax", "cupy", "numba", "onnxruntime", "paddle", "tensorflow")
 
 
 # Those that have been made ready, or cannot be.

@@ -8,11 +8,12 @@ down. What is on the parent's GPU is refused by the plugin's functions, which th
 import _thread
 import sys
 
-from _forkguard_absent import frameworks, jax_arrays, native, xla_statics
+from _forkguard_absent import frameworks, jax_arrays, native, statics
 from _forkguard_absent.kept import keep
 
 # Answers that JAX keeps, of functions in `jax._src.xla_bridge`, about what backends there are.
 ANSWERS = ("get_backend", "local_devices", "process_count", "process_index", "devices")
+LIBRARIES = ("/libjax_common.so", "/xla_extension.so")
 COMPILER = "jax._src.interpreters.mlir"
 LOCKS = ("_backend_lock", "_plugin_lock")
 
@@ -119,7 +120,7 @@ class FirstUse:
         self.registration.factory = self.factory
         if self.abstract.get(self.kind) == self.on_array:
             self.abstract[self.kind] = self.true_abstract
-        xla_statics.clear()
+        statics.clear(LIBRARIES, statics.XLA)
         _renew_compiler()
         client = self.factory(*arguments, **options)
         if "cpu" in self.old:

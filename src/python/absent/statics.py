@@ -1,22 +1,22 @@
-"""XLA's thread pools that are the process's own, and not a client's, in a child that has none of their threads.
+"""Thread pools that belong to the process, not to an object, in a child that has none of their threads.
 
-They are variables of the C++ library that are made at their first use: cleared, they are made anew at the next. They
-are found by their names in the library's symbol table; where that has none of such a name, or several, nothing is
-touched.
+In XLA and TensorFlow they are variables of C++ libraries that are made at their first use: cleared, they are made anew
+at the next. They are found by their names in the library's symbol table; where that has none of such a name, or
+several, nothing is touched.
 """
 import struct
 
-# What says that it was made: of the alarm for slow compilations, its lock first; of the pools for compilations, for
+# What says that it was made: of XLA's alarm for slow compilations, its lock first; of the pools for compilations, for
 # convolutions and for Fourier transforms.
-NAMES = (
+XLA = (
     b"_ZN3xla12_GLOBAL__N_12muE",
     b"_ZN3xla12_GLOBAL__N_19init_flagE",
     b"_ZGVZN3xla12_GLOBAL__N_124GetCompilationThreadPoolEvE11thread_pool",
+    b"_ZGVZN3xla12_GLOBAL__N_113ParallelStateC1ElE11global_pool",
     b"_ZGVZN3xla3cpu30GetFallbackThreadPoolForOneDnnEvE4pool",
     b"_ZGVZN5ducc06google12_GLOBAL__N_128GetGlobalThreadPoolSingletonEvE10eigen_pool",
     b"_ZGVZN5ducc06google12_GLOBAL__N_128GetGlobalThreadPoolSingletonEvE4pool",
 )
-LIBRARIES = ("/libjax_common.so", "/xla_extension.so")
 # ELF: the fields that are needed, 64 bits, little end first (all that jaxlib is built for).
 SECTION = struct.Struct("<IIQQQQIIQQ")
 SYMBOL = struct.Struct("<IBBHQQ")
@@ -24,28 +24,28 @@ SYMBOL_TABLE = 2
 WORD = 8
 
 
-def clear():
-    """Before the first use of XLA's CPU client in this process."""
-    import ctypes  # which JAX has imported; other programs need neither
+def clear(libraries, names):
+    """In libraries whose paths end so. Before they are first used in this process."""
+    import ctypes  # which these frameworks have imported; other programs need neither
     import mmap
 
-    for path, base in _loaded():
+    for path, base in _loaded(libraries):
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as image:
-            for address, size in _variables(image):
+            for address, size in _variables(image, names):
                 if size <= WORD:
                     ctypes.memset(base + address, 0, size)
 
 
-def _loaded():
-    """The libraries of XLA in this process, and where each begins."""
+def _loaded(libraries):
+    """Those of them that are in this process, and where each begins."""
     with open("/proc/self/maps") as maps:
         for line in maps:
             fields = line.split(None, 5)
-            if len(fields) == 6 and fields[5].rstrip("\n").endswith(LIBRARIES) and int(fields[2], 16) == 0:
+            if len(fields) == 6 and fields[5].rstrip("\n").endswith(libraries) and int(fields[2], 16) == 0:
                 yield fields[5].rstrip("\n"), int(fields[0].partition("-")[0], 16)
 
 
-def _variables(image):
+def _variables(image, names):
     """Address and size of each variable of which there is exactly one."""
     sections = struct.unpack_from("<Q", image, 0x28)[0]
     count = struct.unpack_from("<H", image, 0x3C)[0]
@@ -54,7 +54,7 @@ def _variables(image):
         if table[1] != SYMBOL_TABLE:
             continue
         texts = headers[table[6]]
-        for name in NAMES:
+        for name in names:
             text = image.find(b"\0" + name + b"\0", texts[4], texts[4] + texts[5])
             if text < 0:
                 continue

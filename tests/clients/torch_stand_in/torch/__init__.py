@@ -1,0 +1,26 @@
+"""As much of PyTorch as decides what its torch.cuda answers, for cpu_torch.py: what a version must have, and no more."""
+import sys
+import types
+
+version = types.SimpleNamespace(cuda="13.0")
+bfloat16, float16 = "bfloat16", "float16"
+_C = sys.modules["torch._C"] = types.ModuleType("torch._C")
+_C._cuda_getDeviceCount = lambda: 2
+
+
+class Tensor:
+    def clone(self):
+        return "a copy"
+
+    def pin_memory(self, device=None):
+        raise RuntimeError("pinning needs the driver")
+
+    def is_pinned(self, device=None):
+        raise RuntimeError("asking needs the driver")
+
+
+class Generator:
+    pass
+
+
+from torch import cuda  # noqa: E402 (it takes what is above)
