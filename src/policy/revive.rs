@@ -1,10 +1,10 @@
 //! `revive`: the forked child gets a driver of its own.
 //!
 //! Decided at the first use of CUDA, by the thread that comes first; others of the process wait for
-//! it. All that could speak against it is looked at before anything is changed. Then, in this order:
-//! what is left of the parent's devices is dropped, the libraries' data is put back, `cuInit` is
-//! called, and this process is the one that initialised CUDA; the call that came here goes on. How,
-//! is in [`crate::revive`].
+//! it. All that could speak against it is looked at before anything is changed. Then, in this
+//! order: what is left of the parent's devices is dropped, the libraries' data is put back,
+//! `cuInit` is called, and this process is the one that initialised CUDA; the call that came here
+//! goes on. How, is in [`crate::revive`].
 
 use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_char, c_int, c_uint};

@@ -2,8 +2,9 @@
 //!
 //! A library's copy is made in the process that is about to use it first, into memory that its
 //! forked children inherit, and is right for as long as the library stays loaded, which is seen to:
-//! ffmpeg unloads the decoder with each stream and loads it again, at the same address. Libraries that the driver loads on its own account (compilers) are left as
-//! they are: a driver that starts anew finds them loaded.
+//! ffmpeg unloads the decoder with each stream and loads it again, at the same address. Libraries
+//! that the driver loads on its own account (compilers) are left as they are: a driver that starts
+//! anew finds them loaded.
 
 use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_void};
@@ -72,7 +73,8 @@ impl fmt::Display for Library {
 /// Why the data of a library cannot be put back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unfit {
-    /// libcuda was initialised before anything of it was saved, or there was no memory for the copy.
+    /// libcuda was initialised before anything of it was saved, or there was no memory for the
+    /// copy.
     NotSaved,
     /// libcuda is no longer where it was.
     Moved,
@@ -262,8 +264,8 @@ pub fn save(driver: Option<usize>) {
     here.reviving.set(0);
 }
 
-/// Keeps the object from being unloaded: what is loaded again at the same address is another object,
-/// and the copy, with the loader's own words in it, is not its.
+/// Keeps the object from being unloaded: what is loaded again at the same address is another
+/// object, and the copy, with the loader's own words in it, is not its.
 fn stays_loaded(object: &Object) {
     if object.name.is_null() {
         return;
@@ -305,8 +307,8 @@ pub struct Fit {
 }
 
 /// Finds out whether the data of all of them that are loaded can be put back. Changes nothing. One
-/// of the other libraries of which there is no copy was not used, as far as could be seen, and needs
-/// none.
+/// of the other libraries of which there is no copy was not used, as far as could be seen, and
+/// needs none.
 pub fn check() -> Result<Fit, Unfit> {
     let mut fit = Fit {
         here: [false; Library::ALL.len()],

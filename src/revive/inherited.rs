@@ -4,10 +4,10 @@
 //! parent's hardware, and what is written there is the parent's work.
 //!
 //! All mappings go. Of the descriptors those stay that are not libcuda's, as far as that can be
-//! told, because NVML keeps some of its own, and cannot be started again here without them (measured:
-//! `nvmlInit` answers 17): those that were open before the first `cuInit`, and, where NVML is
-//! loaded, those opened after it. A descriptor too many that stays is harmless: nobody uses it, and
-//! it keeps no more alive than it does in any forked child.
+//! told, because NVML keeps some of its own, and cannot be started again here without them
+//! (measured: `nvmlInit` answers 17). Those are what was open before the first `cuInit`, and, where
+//! NVML is loaded, what was opened after it. A descriptor too many that stays is harmless: nobody
+//! uses it, and it keeps no more alive than it does in any forked child.
 
 use core::cell::UnsafeCell;
 use core::ffi::{c_int, c_void};

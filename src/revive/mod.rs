@@ -1,14 +1,14 @@
 //! Putting the driver's libraries back to what they were before CUDA was initialised.
 //!
 //! libcuda keeps all it knows of this process in its own writable data, and has no thread-local
-//! variables. Those bytes, copied before anybody calls it and put back in a forked child
-//! once nothing of the parent's devices is left there, make the library what it was when it was
-//! loaded: the child's own `cuInit` succeeds, and every pointer that a program has of it stays good.
+//! variables. Those bytes, copied before anybody calls it and put back in a forked child once
+//! nothing of the parent's devices is left there, make the library what it was when it was loaded:
+//! the child's own `cuInit` succeeds, and every pointer that a program has of it stays good.
 //!
 //! | file | what it is for |
 //! |---|---|
 //! | [`image`] | the copies, whether they still fit, and putting them back |
-//! | [`inherited`] | mappings and descriptors of the devices: which are the driver's, dropping them |
+//! | [`inherited`] | mappings and descriptors of the devices: which to drop, dropping them |
 //! | [`mod@thread_local`] | a thread's own copy of a library's variables |
 //! | [`thread_specific`] | what a library keeps for a thread by the C library's keys |
 //! | [`runtime`] | a runtime API that had only counted devices |

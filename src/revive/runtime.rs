@@ -1,8 +1,8 @@
-//! A runtime API (libcudart, linked or loaded) that only counted devices in the parent: what it left
-//! in the driver, and what it keeps of it.
+//! A runtime API (libcudart, linked or loaded) that only counted devices in the parent: what it
+//! left in the driver, and what it keeps of it.
 //!
-//! Such a runtime outlives the driver's new start if both are seen to (`facts.md` knew only that it
-//! answers `cudaErrorContextIsDestroyed` otherwise; measured on driver 580.159.04 with the runtimes
+//! Such a runtime outlives the driver's new start if both are seen to (otherwise it answers
+//! `cudaErrorContextIsDestroyed`; measured on driver 580.159.04 with the runtimes
 //! that `scripts/gpu-check` names):
 //!
 //! - It left its entry in a list of those that are told when a context ends. The list is the

@@ -3,8 +3,8 @@
 //! libcuda has none; another library of the driver may. Where a thread's copy is, the C library's
 //! table of the thread says, unless the library got room in what every thread begins with: then its
 //! copy lies as far from the thread's control block in every thread, and the table may not say it.
-//! Both are read as they lie in memory: `__tls_get_addr` would make a copy where there is none, with
-//! the loader's lock and the heap.
+//! Both are read as they lie in memory: `__tls_get_addr` would make a copy where there is none,
+//! with the loader's lock and the heap.
 
 use core::ffi::{c_int, c_void};
 
@@ -100,8 +100,8 @@ impl Module {
     }
 }
 
-/// What the calling thread's table says of a library: where the copy is, and what is to be freed for
-/// it.
+/// What the calling thread's table says of a library: where the copy is, and what is to be freed
+/// for it.
 fn entry(number: usize) -> Option<(usize, usize)> {
     let table = memory::read_word(thread::control_block() + TABLE_AT)?;
     let entries = memory::read_word(table.checked_sub(ENTRY)?)?;

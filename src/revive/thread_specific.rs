@@ -1,9 +1,9 @@
 //! What a library keeps for each thread under keys of the C library's (`pthread_key_create`).
 //!
 //! libcuda does so. A driver that starts anew makes keys of its own, but under the old ones the
-//! thread that forked still has what the parent's driver kept for it, and when that thread ends, the
-//! library would be called to take it down. So it is forgotten. Which keys are a library's, the C
-//! library's own table tells: by the function that is called at a thread's end. Where it does not
+//! thread that forked still has what the parent's driver kept for it, and when that thread ends,
+//! the library would be called to take it down. So it is forgotten. Which keys are a library's, the
+//! C library's own table tells: by the function that is called at a thread's end. Where it does not
 //! show the table (glibc before 2.34), such a thread's end is as it is.
 
 use core::ffi::{c_uint, c_void};

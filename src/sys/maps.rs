@@ -22,8 +22,8 @@ pub struct Mapping<'a> {
     pub path: &'a [u8],
 }
 
-/// Gives each mapping of a path that is `wanted` to `visit`, in order; the error is why they cannot be
-/// known.
+/// Gives each mapping of a path that is `wanted` to `visit`, in order; the error is why they cannot
+/// be known.
 pub fn each(
     room: &mut [u8; ROOM],
     wanted: impl Fn(&[u8]) -> bool,
