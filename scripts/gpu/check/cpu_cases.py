@@ -121,7 +121,8 @@ IN_DEPTH = [
                    *(rf"^gpu array, {how}: \w+RuntimeError: .*parent process \(pid \d+\)" for how in (
                        "operator", "compiled", "committed", "to host", "printed", "put")),
                    r"^gpu array, closed over: [\d.\[\], ]+$", r"^gpu array, waited for: \(3,\)$",
-                   r"^gpu array, shape: \(3,\)$", "^gpu: RuntimeError: ", "^idle ends$", r"(?s)(^child exit: 0$.*){2}", r"^parent again: 8\.0$"),
+                   r"^gpu array, shape: \(3,\)$", "^gpu: RuntimeError: ", "^idle ends$",
+                   r"(?s)(^child exit: 0$.*){2}", r"^parent again: 8\.0$"),
             told=Told(cpu=range(3), notices=1, notice="JAX computes on the CPU here")),
 ]
 
