@@ -8,6 +8,9 @@
 //! inside `PyObject_CallFinalizerFromDealloc`, that an object is being destroyed; inside
 //! libcudart's `cudaEventDestroy` and its like, that a handle is.
 //!
+//! A stack also holds what was there before: frames leave room that nobody has written to since. So
+//! what looks like it is looked at again with the unwinder, where that can be had.
+//!
 //! That costs nothing before there is a violation, holds for exactly the thread that is at it,
 //! and needs no `atexit` handler in the child, which would take a lock that may be held for ever
 //! and would come too late for a raw `clone`.
@@ -15,7 +18,7 @@
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use crate::stack::python;
+use crate::stack::{native, python};
 use crate::sys::{elf, memory, modules, thread};
 
 /// How far up a stack is searched, bytes.
@@ -144,17 +147,34 @@ fn ends() -> [(usize, usize); 2] {
 
 /// Whether a function that lies in one of the ranges has called something on the stack.
 fn search_for<R: Iterator<Item = (usize, usize)>>(stack: usize, ranges: impl Fn() -> R) -> bool {
-    // A return address lies after the call, so at most at the function's end.
-    let inside = |word: usize, start: usize, end: usize| word > start && word <= end;
     // Most words of a stack are no code address at all.
     let (lowest, highest) = ranges()
         .filter(|range| range.1 != 0)
         .fold((usize::MAX, 0), |(low, high), (start, end)| {
             (low.min(start), high.max(end))
         });
-    search(stack, |word| {
-        (lowest..=highest).contains(&word) && ranges().any(|(start, end)| inside(word, start, end))
-    })
+    // A return address lies after the call, so at most at the function's end.
+    let inside = |word: usize| {
+        (lowest..=highest).contains(&word)
+            && ranges().any(|(start, end)| word > start && word <= end)
+    };
+    search(stack, inside) && still_stands(stack, inside)
+}
+
+/// Whether what was found on the stack is the return address of a function that has not returned.
+/// Where the unwinder cannot be had, or does not come so far, it is taken for one: a violation that
+/// is not reported is better than a process that is ended for what it takes down.
+fn still_stands(stack: usize, wanted: impl Fn(usize) -> bool) -> bool {
+    if !native::is_safe() {
+        return true;
+    }
+    let (mut stands, mut reached) = (false, stack);
+    native::walk(|address, frame| {
+        stands = wanted(address);
+        reached = reached.max(frame);
+        !stands
+    });
+    stands || search(reached, wanted)
 }
 
 fn search(stack: usize, wanted: impl Fn(usize) -> bool) -> bool {

@@ -32,6 +32,15 @@ pub fn capture(into: &mut Stack) {
     }
 }
 
+/// Goes up the calling thread's stack as long as `each` says so: it gets the address at which each
+/// frame goes on, and where on the stack that frame's caller begins.
+pub fn walk(mut each: impl FnMut(usize, usize) -> bool) {
+    // SAFETY: as in `capture`.
+    unsafe {
+        backtrace::trace_unsynchronized(|frame| each(frame.ip() as usize, frame.sp() as usize));
+    }
+}
+
 /// The address that called into this library.
 pub fn caller(stack: &Stack) -> usize {
     stack.native().first().copied().unwrap_or(0)

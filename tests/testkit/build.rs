@@ -16,6 +16,7 @@ const PLAIN: &[&str] = &[
     "host",
     "cuvid",
     "pjrt",
+    "leftovers",
 ];
 /// Programs that run the shared scenarios, or need another part of them.
 const WITH_SCENARIOS: &[&str] = &[
