@@ -20,6 +20,7 @@ const PLAIN: &[&str] = &[
 ];
 /// Programs that run the shared scenarios, or need another part of them.
 const WITH_SCENARIOS: &[&str] = &[
+    "absent",
     "roads",
     "forks",
     "atforks",

@@ -1,0 +1,53 @@
+//! `cpu` in Python: the child's own copy of the environment hides devices, too, before any code of the program's runs
+//! there, on whichever thread the fork was made and however CUDA was initialised; frameworks are told, and one that
+//! cannot be is named and stops nothing. Fails when a fork is missed or a child does not run.
+
+use forkguard_testkit::{Outcome, python};
+
+fn child(how: &str) -> Outcome {
+    python("cpu_python.py").arg(how).policy("cpu").run()
+}
+
+const LOOKS: &str = "   b'' starts with '' driver 100";
+const AFTER: [&str; 2] = ["exit 7", "parent has unset 0"];
+
+#[test]
+fn however_it_is_made() {
+    for how in ["os.fork", "thread", "c-init"] {
+        let outcome = child(how);
+        outcome.assert_silent();
+        let look = format!("child{LOOKS}");
+        outcome.assert_stdout(&["parent 0", &look, AFTER[0], AFTER[1]]);
+    }
+}
+
+#[test]
+fn a_process_of_multiprocessings() {
+    let outcome = child("process");
+    outcome.assert_silent();
+    let look = format!("child{LOOKS}");
+    outcome.assert_stdout(&["parent 0", &look, "exit 0", AFTER[1]]);
+}
+
+#[test]
+fn a_grandchild() {
+    let outcome = child("grandchild");
+    outcome.assert_silent();
+    let (mother, look) = (format!("mother{LOOKS}"), format!("child{LOOKS}"));
+    outcome.assert_stdout(&["parent 0", &mother, &look, "exit 7", AFTER[0], AFTER[1]]);
+}
+
+#[test]
+fn a_framework_forgets_what_its_parent_saw() {
+    let outcome = child("cached");
+    outcome.assert_silent();
+    outcome.assert_stdout(&["parent 0", "cupy says False", AFTER[0], AFTER[1]]);
+}
+
+#[test]
+fn a_framework_that_cannot_be_told_is_named() {
+    let outcome = child("broken");
+    outcome.assert_stdout(&["parent 0", "went on", AFTER[0], AFTER[1]]);
+    outcome
+        .assert_says("CUDA is absent in this forked process, but onnxruntime could not be told (KeyError");
+}
