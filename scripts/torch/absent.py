@@ -149,7 +149,8 @@ def threads():
         running = threading.Thread(target=_train)
         running.start()
         running.join()
-        # Autograd goes on in threads of its own where it is entered again and again from inside.
+        # Autograd goes on in threads of its own where it is entered again and again from inside. (In the child of a
+        # parent that has run it before, PyTorch alone crashes there, with CUDA and without: before `training`.)
         sys.setrecursionlimit(20000)
         threading.stack_size(512 << 20)
 
@@ -295,7 +296,7 @@ def child_of_a_child():
 
 
 SCENARIOS = [
-    quiet_answers, quiet_loader, factories, moves, training, threads, default_device, autocast, loading, generator,
+    quiet_answers, quiet_loader, factories, moves, threads, training, default_device, autocast, loading, generator,
     takes_cuda_for_granted, loader, pool, child_of_a_child,
 ]  # fmt: skip
 
