@@ -51,10 +51,13 @@ def _has_cuda(torch):
 
 def _tell(torch, cuda):
     _told.append(cuda._lazy_init.__code__)
-    torch_answers.at_fork(torch)
+    torch_answers.at_fork(torch, cuda)
     cuda._initialized = False
+    # Newer ones keep the number in a variable, older ones behind the function.
     if hasattr(cuda, "_cached_device_count"):
         cuda._cached_device_count = 0
+    elif hasattr(cuda.device_count, "cache_clear"):
+        cuda.device_count.cache_clear()
     cuda._lazy_init.__code__ = _lazy_init.__code__
     torch_classes.at_fork(torch, use)
 

@@ -96,21 +96,18 @@ AT_FIRST_USE = (
 # The functions that were there: to take them down would write to more pages.
 _true = []
 # Where a module has taken the C function out of `torch._C` when it was imported.
-TAKEN = (
-    ("torch.cuda", "_exchange_device", exchanged),
-    ("torch.cuda", "_maybe_exchange_device", exchanged),
-    ("torch.cuda.graphs", "_cuda_isCurrentStreamCapturing", false),
-)
+TAKEN = (("_exchange_device", exchanged), ("_maybe_exchange_device", exchanged))
+TAKEN_BY_GRAPHS = (("_cuda_isCurrentStreamCapturing", false),)
 
 
-def at_fork(torch):
+def at_fork(torch, cuda):
     _exchange(vars(torch._C), AT_FORK)
-    for module, name, answer in TAKEN:
-        _exchange(vars(sys.modules.get(module, torch)), ((name, answer),))
+    _exchange(vars(cuda), TAKEN)
 
 
 def at_first_use(torch):
     _exchange(vars(torch._C), AT_FIRST_USE)
+    _exchange(vars(sys.modules.get("torch.cuda.graphs", torch)), TAKEN_BY_GRAPHS)
 
 
 def _exchange(own, answers):

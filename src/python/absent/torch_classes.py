@@ -1,6 +1,5 @@
 """Classes and registries of PyTorch's that decide about CUDA themselves, before any operation is called."""
 import functools
-import inspect
 import sys
 
 from _forkguard_absent import torch_words
@@ -88,6 +87,8 @@ def _disabled(begin):
     @functools.wraps(begin)
     def begin_disabled(*arguments, **named):
         if not signature:
+            import inspect  # not at the top: programs without PyTorch come by here, too
+
             signature.append(inspect.signature(begin))
         bound = signature[0].bind(*arguments, **named)
         bound.apply_defaults()
