@@ -44,6 +44,18 @@ from numba import cuda
 assert cuda.to_device(numpy.arange(4)).copy_to_host().sum() == 6
 print(numba.__version__)
 """,
+    # Needs an NVVM that this numba can use, which not every machine with numba has.
+    "numba_kernels": """
+import numpy, numba
+from numba import cuda
+@cuda.jit
+def add_one(numbers):
+    numbers[cuda.grid(1)] += 1
+numbers = cuda.to_device(numpy.arange(4))
+add_one[1, 4](numbers)
+assert numbers.copy_to_host().sum() == 10
+print(numba.__version__)
+""",
     "jax": """
 import jax, jax.numpy as jnp
 assert jax.devices()[0].platform == "gpu", "JAX sees no GPU"

@@ -34,9 +34,11 @@ BY_DRIVER = [
     carried("revive: linked with -lcuda, as it is", "linked.c", UNUSED, needs=("linked_c",), binary="linked_c",
             bare=("cuDeviceGetCount answers 3",), works=("cuDeviceGetCount answers 0", ENDED_WELL),
             told=Told(revived=1)),
-    carried("revive: numba asked, kernel in the child", "revive_numba.py", REVIVE, needs=NUMBA,
-            bare=("initialized before forking",), works=("^child: 1498500$", ENDED_WELL, "^parent: 1498500$"),
-            told=Told(revived=1)),
+    *[carried(f"revive: numba asked, a {work} in the child", "revive_numba.py", REVIVE, (work,), needs=needs,
+              bare=("initialized before forking",), works=(f"^child: {total}$", ENDED_WELL, f"^parent: {total}$"),
+              told=Told(revived=1))
+      for work, needs, total in (("copy", NUMBA, sum(range(1000))),
+                                 ("kernel", (*NUMBA, "numba_kernels"), 3 * sum(range(1000))))],
 ]
 
 TORCH_AFTER = [

@@ -1,8 +1,10 @@
-"""numba: the parent only asks (`is_available()`, the devices and their properties, no context); the forked child
-runs a kernel. Today: `CudaDriverError: CUDA initialized before forking`.
+"""numba: the parent only asks (`is_available()`, the devices, no context); the forked child uses the GPU. `... WORK`:
+`copy` (an array there and back) or `kernel`, which numba compiles where it finds an NVVM that it can use.
+Today: `CudaDriverError: CUDA initialized before forking`.
 """
 
 import multiprocessing
+import sys
 
 import numpy
 from numba import cuda
@@ -18,7 +20,8 @@ def triple(numbers):
 
 def work():
     numbers = cuda.to_device(numpy.arange(1000))
-    triple[8, 128](numbers)
+    if sys.argv[1] == "kernel":
+        triple[8, 128](numbers)
     return numbers.copy_to_host().sum()
 
 
