@@ -73,7 +73,8 @@ SQUARES = sum(number * number for number in range(32))
 COUNTED = [
     *[carried(f"revive: {kind} cudart counted, kernel in the child", "runtime.cu", REVIVE, ("counts",), needs=(need,),
               binary=need, bare=("^child: cudaMalloc answers 3$",),
-              works=("^child: cudaMalloc answers 0$", f"^child: {SQUARES}$", ENDED_WELL, f"^parent goes on: {SQUARES}$"),
+              works=("^child: cudaMalloc answers 0$", f"^child: {SQUARES}$", ENDED_WELL,
+                     f"^parent goes on: {SQUARES}$"),
               told=Told(revived=1))
       for kind, need in (("static", "runtime_static"), ("shared", "runtime_shared"))],
     carried("revive: cupy asked, as it is", "cupy_ask.py", ("revive", "revive,exec", "exec,revive"), needs=CUPY,

@@ -30,7 +30,7 @@ def child():
 
 
 def main():
-    say(f"parent asks: {cuda.is_available()}, {len(cuda.gpus)} device")
+    say(f"parent asks: {attempt(cuda.is_available)}, {len(cuda.gpus)} device")
     process = multiprocessing.get_context("fork").Process(target=child)
     process.start()
     await_processes([process])

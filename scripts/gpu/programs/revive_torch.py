@@ -1,6 +1,6 @@
 """torch, in the child of a parent that has the driver and no runtime, trains, with the numbers of a process that
 was never forked. `... WHO`, who initialised the driver in the parent: `bindings` (cuInit), `numba`
-(`is_available()`), `ffmpeg` (PyAV decodes with h264_cuvid, and has a context), or `triton` (its driver is
+(the list of its devices), `ffmpeg` (PyAV decodes with h264_cuvid, and has a context), or `triton` (its driver is
 looked up, which asks torch). `never` is the run to compare with; each of the others starts one.
 Today torch in the child says that there is no CUDA, or refuses.
 """
@@ -42,7 +42,7 @@ def initialise():
     if WHO == "numba":
         from numba import cuda
 
-        return cuda.is_available()
+        return len(cuda.gpus)
     if WHO == "triton":
         from triton.runtime import driver
 
