@@ -48,6 +48,7 @@ fn a_framework_forgets_what_its_parent_saw() {
 fn a_framework_that_cannot_be_told_is_named() {
     let outcome = child("broken");
     outcome.assert_stdout(&["parent 0", "went on", AFTER[0], AFTER[1]]);
-    outcome
-        .assert_says("CUDA is absent in this forked process, but onnxruntime could not be told (KeyError");
+    outcome.assert_says(
+        "CUDA is absent in this forked process, but onnxruntime could not be told (KeyError",
+    );
 }

@@ -7,7 +7,7 @@
 use core::fmt;
 
 use super::frames::{self, Beside, Location, Origin};
-use super::{Violation, native};
+use super::{Kind, Violation, native};
 use crate::lineage::Moment;
 use crate::policy::exec;
 use crate::stack::PythonLine;
@@ -60,6 +60,8 @@ enum Is {
     NoPython,
     /// The call in the child came through this library.
     Through(&'static str),
+    /// A driver of its own would help the child, and nobody has tried to give it one.
+    Revivable,
 }
 
 /// One row. In `say`, `{i}`, `{f}` and `{u}` are the program's lines where CUDA was initialised,
@@ -78,7 +80,7 @@ const fn row(group: Group, when: &'static [Is], say: &'static str) -> Row {
 use Group::{Fork, Guard, Initialise, Use};
 use Is::{
     Asked, Forked, ForkedItself, Imported, ImportedFrom, Initialised, InitialisedBy, Launched,
-    NoPython, OtherFork, Program, PythonFork, Through, Used, WithoutExec,
+    NoPython, OtherFork, Program, PythonFork, Revivable, Through, Used, WithoutExec,
 };
 
 static TABLE: &[Row] = &[
@@ -362,6 +364,16 @@ static TABLE: &[Row] = &[
         "say with forkguard.h what the process is made for (forkguard_on_exec), and it becomes a \
          fresh one",
     ),
+    row(
+        Guard,
+        &[Asked, Revivable],
+        "let forkguard give it a driver of its own: FORKGUARD_POLICY=revive",
+    ),
+    row(
+        Guard,
+        &[PythonFork],
+        "let it go on without CUDA, on the CPU: FORKGUARD_POLICY=cpu",
+    ),
 ];
 
 /// Said where no row of a group fits, or to fill up.
@@ -493,6 +505,7 @@ fn holds(is: &Is, v: &Violation<'_>, forked: Option<&Moment>, sites: &Sites<'_>)
                 .next()
                 .is_some_and(|frame| frames::origin(frame.file) == frames::Origin::Own)
         }),
+        Is::Revivable => v.kind != Kind::XlaCall && v.not_revived.is_none(),
         Is::Used(module) => any_frame(v.used, module),
         Is::PythonFork => forked.is_some_and(|at| !at.stack.python.is_empty()),
         Is::Through(library) => v
@@ -756,7 +769,7 @@ mod tests {
         let own: Lines<'_> = &[("/home/me/app.py", 31, "main")];
         let all = advice(&Story::new(INITIALISED, own, USED));
         assert!(
-            all.len() == 2 && all[1].starts_with("replace the fork at"),
+            all.len() == 3 && all[1].starts_with("replace the fork at"),
             "{all:?}"
         );
     }
@@ -766,7 +779,7 @@ mod tests {
         let loader = package("torch/utils/data/dataloader.py");
         let lines: Lines<'_> = &[(&loader, 7, "f"), ("/home/me/app.py", 31, "main")];
         let all = advice(&Story::new(INITIALISED, lines, USED));
-        assert_eq!(all.len(), 3);
+        assert_eq!(all.len(), 4);
         assert!(
             all[2].contains("keep CUDA out of the Dataset (worker.py:9)"),
             "{}",
@@ -774,17 +787,22 @@ mod tests {
         );
     }
 
-    /// Of what `exec` serves; and not where it was asked for already, and refused.
+    /// By the policy that serves most; and not by one that was asked for already, and refused.
     #[test]
     fn the_guard_itself_can_do_it() {
         let mut story = Story::new(INITIALISED, FORKED, USED);
         let last = |story: &Story| advice(story).last().cloned().unwrap();
         assert!(last(&story).ends_with("FORKGUARD_POLICY=exec"));
         story.refusal = Some("of a reason");
-        assert!(!last(&story).contains("FORKGUARD_POLICY"));
+        assert!(last(&story).ends_with("FORKGUARD_POLICY=revive"));
+        story.not_revived = Some("of a reason");
+        assert!(last(&story).ends_with("FORKGUARD_POLICY=cpu"));
         let mut native = Story::new(&[], &[], &[]);
+        assert!(last(&native).ends_with("FORKGUARD_POLICY=revive"));
+        native.kind = Kind::XlaCall;
         assert!(!last(&native).contains("forkguard"));
-        native.refusal = Some("of a reason");
+        native.kind = Kind::DriverCall;
+        native.context = true;
         assert!(!last(&native).contains("forkguard"));
         native.refusal = Some(exec::OTHER_FORK);
         assert!(last(&native).starts_with("say with forkguard.h"));
@@ -797,9 +815,11 @@ mod tests {
             advice(&story),
             [
                 "fork first and initialise CUDA afterwards: move what initialises it to after the \
-              fork, or into the child"
+              fork, or into the child",
+                "let forkguard give it a driver of its own: FORKGUARD_POLICY=revive"
             ]
         );
+        story.context = true;
         story.forks.clear();
         assert_eq!(advice(&story).len(), 1);
     }
