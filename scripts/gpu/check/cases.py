@@ -39,6 +39,8 @@ class Told:
     notice: str = ""
     # Lines on stderr beyond the bare run's that are not the guard's: a pattern for those that may be.
     others: str = ""
+    # Children are killed at any moment, so that an event may have been cut in the middle of its line.
+    cut: bool = False
     # What the guard may add to a first call (the median of all revivals), in milliseconds.
     took_ms: float | None = None
 

@@ -19,7 +19,8 @@ ONCE_A_PROCESS = ("revived", "cpu", "violation")
 def judge_carried(case, seen, bare):
     told = case.told
     problems = broken_promises(case, seen)
-    problems += [f"not JSON: {line[:80]}" for line in seen.bad_events[:1]]
+    if not told.cut:
+        problems += [f"not JSON: {line[:80]}" for line in seen.bad_events[:1]]
     problems += _events(told, seen)
     problems += _refusals(told, seen)
     problems += _report(case, seen) if told.violations else _words(told, seen, bare)

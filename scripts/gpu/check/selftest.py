@@ -81,6 +81,7 @@ CARRIED = [
     ("violation", "revive", REVIVED, "1 events say violation, expected 0"),
     ("refused", "revive", REVIVED, "1 events say refused, expected 0"),
     ("bad-json", "revive", REVIVED, "not JSON"),
+    ("bad-json", "revive", replace(REVIVED, cut=True), None),
     ("speaks", "revive", REVIVED, "1 notices on stderr, expected 0: forkguard: hello"),
     ("noisy", "revive", REVIVED, "stderr says more than bare: Traceback"),
     ("good", "cpu", ABSENT, None),
@@ -111,7 +112,8 @@ def main(work):
     cases = []
     plans = (("violation", VIOLATIONS), ("silent", SILENTS), ("hang", HANGS), ("served", SERVED))
     for behaviour, policy, told, word in CARRIED:
-        case = carried(f"carried.{behaviour}.{policy}", "pretend.py", (policy,), ("carried", behaviour), told=told,
+        name = f"carried.{behaviour}.{policy}{'.cut' if told.cut else ''}"
+        case = carried(name, "pretend.py", (policy,), ("carried", behaviour), told=told,
                        bare=("^child: refused$",), works=("^child: served$",), timeout=20)
         cases.append((case, policy, word))
     for kind, plan in plans:
