@@ -226,10 +226,11 @@ impl Program {
     }
 }
 
-/// Mounts a /dev that has the driver's devices, as ordinary files.
+/// Mounts a /dev that has the driver's devices, as ordinary files. Its folder may be written by its owner alone: in others
+/// the kernel lets a user who is root of a namespace of his own open no device.
 const DEVICES: &str = r#"set -e
 there=$(mktemp -d)
-mount -t tmpfs none "$there"
+mount -t tmpfs -o mode=755 none "$there"
 for node in null zero random urandom; do
     : >"$there/$node"
     mount -o bind "/dev/$node" "$there/$node"
@@ -239,7 +240,8 @@ mount -o rbind /dev/shm "$there/shm"
 : >"$there/nvidiactl"
 : >"$there/nvidia0"
 : >"$there/nvidia-uvm"
-mount -o move "$there" /dev
+mount -o rbind "$there" /dev
+umount -l "$there"
 rmdir "$there"
 "#;
 
