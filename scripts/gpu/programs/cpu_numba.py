@@ -22,7 +22,7 @@ def attempt(work):
 
 def child():
     global array
-    say(f"available: {cuda.is_available()}")
+    say(f"available: {attempt(cuda.is_available)}")
     say(f"array made here: {attempt(lambda: cuda.to_device(numpy.arange(4)))}")
     say(f"parent's array: {attempt(lambda: array.copy_to_host())}")
     say(f"detect: {attempt(cuda.detect)}")
