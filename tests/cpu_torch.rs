@@ -42,6 +42,19 @@ fn it_answers_that_there_is_none_and_says_so_once() {
 }
 
 #[test]
+fn one_whose_kernels_cannot_be_replaced_says_so() {
+    let outcome = python("cpu_torch.py").arg("old").policy("cpu").run();
+    let refused = "No CUDA GPUs are available True";
+    outcome.assert_silent().assert_stdout(&[
+        "True 2 True",
+        refused,
+        refused,
+        "ended 0",
+        "True 2 True",
+    ]);
+}
+
+#[test]
 fn one_that_cannot_be_told_goes_on() {
     let outcome = python("cpu_torch.py").arg("untellable").policy("cpu").run();
     outcome

@@ -3,8 +3,8 @@
 
 Functions that the program took out of torch.cuda before the fork answer like those that it finds there later. Asking is
 silent. The first explicit use is said, with the program's line, and no later one, in whatever thread. What needs a GPU
-raises PyTorch's own words and the parent's pid. A PyTorch that cannot be told, for a version may lack anything, costs
-one notice and nothing else.
+raises PyTorch's own words and the parent's pid, and so does every explicit use of a PyTorch whose kernels cannot be
+replaced. One that cannot be told, for a version may lack anything, costs one notice and nothing else.
 """
 import ctypes
 import os
@@ -43,9 +43,9 @@ def use_in_a_thread():
     forked(ask)
 
 
-def need_a_gpu():
+def need_a_gpu(ask=get_device_properties):
     try:
-        get_device_properties()
+        ask()
     except RuntimeError as error:
         words, _, why = str(error).partition(" (")
         print(words, "(pid %d)" % os.getppid() in why)
@@ -60,6 +60,9 @@ print(is_available(), device_count(), is_initialized())
 if sys.argv[1] == "untellable":
     torch.Tensor = None
     forked(ask_only)
+elif sys.argv[1] == "old":
+    del torch.library
+    forked(lambda: [need_a_gpu(ask) for ask in (_lazy_init, torch.Tensor().pin_memory)])
 else:
     for work in (ask, use, use_in_a_thread, need_a_gpu):
         forked(work)

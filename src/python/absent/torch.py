@@ -4,6 +4,7 @@ At the fork the answers are exchanged that PyTorch would give from what the pare
 comes before everything explicit whether from Python or from C, is the first explicit use: then, and not before, the
 dispatcher gets other kernels. Nothing here takes a lock of PyTorch's, which another thread may have held at the fork.
 """
+import _thread
 import sys
 
 from _forkguard_absent import native
@@ -27,6 +28,8 @@ NEED_A_GPU = {
 # inherits both.
 _told = []
 _used = []
+# While one thread sees to the first use, others wait. Made anew in each child: nobody holds it there.
+_first = []
 # What C++ reads for as long as the process lives.
 _texts = []
 
@@ -39,6 +42,7 @@ def prepare(torch):
 def absent(torch):
     if not _has_cuda(torch):
         return
+    _first[:] = [_thread.RLock()]
     if not _told:
         _tell(torch, sys.modules["torch.cuda"])
     _texts.append(torch_words.driver_text())
@@ -87,12 +91,15 @@ def _is_of(code, package):
 def use(frame):
     """The program asks for "cuda" explicitly."""
     torch = sys.modules["torch"]
+    with _first[-1]:
+        if not _used:
+            _used.append(True)
+            torch_answers.at_first_use(torch)
+            torch_classes.at_first_use()
+            _used[0] = torch_kernels.register(torch)
+    if not _used[0]:
+        raise torch_words.no_gpu()
     torch_words.notice(torch, frame)
-    if not _used:
-        _used.append(True)
-        torch_answers.at_first_use(torch)
-        torch_classes.at_first_use()
-        torch_kernels.register(torch)
 
 
 def _generator_arguments(arguments, named):

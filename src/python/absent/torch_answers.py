@@ -33,6 +33,10 @@ def exchanged(device=-1, *_arguments):
     return -1 if device is None or device < 0 else 0
 
 
+def none_meant():
+    return -1
+
+
 def raising(*_arguments, **_named):
     raise torch_words.no_gpu()
 
@@ -98,6 +102,8 @@ _true = []
 # Where a module has taken the C function out of `torch._C` when it was imported.
 TAKEN = (("_exchange_device", exchanged), ("_maybe_exchange_device", exchanged))
 TAKEN_BY_GRAPHS = (("_cuda_isCurrentStreamCapturing", false),)
+# "The current device", where a function is given none: none it is.
+CURRENT = (("_get_current_device_index", none_meant),)
 
 
 def at_fork(torch, cuda):
@@ -108,6 +114,7 @@ def at_fork(torch, cuda):
 def at_first_use(torch):
     _exchange(vars(torch._C), AT_FIRST_USE)
     _exchange(vars(sys.modules.get("torch.cuda.graphs", torch)), TAKEN_BY_GRAPHS)
+    _exchange(vars(sys.modules.get("torch._utils", torch)), CURRENT)
 
 
 def _exchange(own, answers):

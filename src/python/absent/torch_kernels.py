@@ -16,32 +16,28 @@ _kept = []
 
 
 def register(torch):
+    """False where this PyTorch has no way to it."""
     if not hasattr(torch, "library"):
-        return
+        return False
     cuda = torch.library.Library("aten", "IMPL", "CUDA")
     any_device = torch.library.Library("aten", "IMPL")
     _kept.extend((cuda, any_device))
-    for index, name in enumerate(FACTORIES):
-        kernel = _on_cpu(torch, _operator(torch, name))
-        if index == 0:
-            _first(cuda, name, kernel)
-        else:
-            cuda.impl(name, kernel)
     to_device, to_options = _conversions(torch)
-    any_device.impl("to.device", to_device, "CompositeImplicitAutograd")
-    any_device.impl("to.dtype_layout", to_options, "CompositeImplicitAutograd")
+    with warnings.catch_warnings():
+        # PyTorch warns that a kernel is replaced (the first of a process, older ones each); the program did not do it.
+        warnings.simplefilter("ignore")
+        for name in FACTORIES:
+            operator = _operator(torch, name)
+            if operator is not None:
+                cuda.impl(name, _on_cpu(torch, operator))
+        any_device.impl("to.device", to_device, "CompositeImplicitAutograd")
+        any_device.impl("to.dtype_layout", to_options, "CompositeImplicitAutograd")
+    return True
 
 
 def _operator(torch, name):
     packet, _, overload = name.partition(".")
-    return getattr(getattr(torch.ops.aten, packet), overload or "default")
-
-
-def _first(library, name, kernel):
-    """PyTorch warns, once a process, that a kernel is replaced; the program did not do that."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        library.impl(name, kernel)
+    return getattr(getattr(torch.ops.aten, packet, None), overload or "default", None)
 
 
 def _on_cpu(torch, operator):
