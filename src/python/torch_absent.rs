@@ -73,11 +73,6 @@ fn library(start: &[u8]) -> Option<elf::Object> {
     found
 }
 
-/// Makes the calls of `name` in a library go to `ours`.
-fn redirect(library: &elf::Object, name: &CStr, ours: usize) -> bool {
-    imports::slot(library, name).is_some_and(|slot| raw::write_word(slot, ours))
-}
-
 fn exchange_text(text: *mut c_char) {
     const NAME: &CStr = c"cudaGetErrorString";
     // What stands in the slot may be the loader's own, which would put the true function back.
@@ -88,7 +83,7 @@ fn exchange_text(text: *mut c_char) {
     TRUE_TEXT.store(true_text, Ordering::Release);
     NO_DEVICE_TEXT.store(text, Ordering::Release);
     if let Some(library) = library(b"libc10_cuda.so") {
-        redirect(&library, NAME, error_text as *const () as usize);
+        imports::redirect(&library, NAME, error_text as *const () as usize);
     }
 }
 
@@ -122,8 +117,8 @@ fn exchange_start() {
     }
     START_THREADS.store(start, Ordering::Release);
     // Devices are counted by the guard that CUDA has registered with the engine.
-    if redirect(&cuda, DEVICES, no_devices as *const () as usize) {
-        redirect(&cpu, PREPARE, prepare_engine as *const () as usize);
+    if imports::redirect(&cuda, DEVICES, no_devices as *const () as usize) {
+        imports::redirect(&cpu, PREPARE, prepare_engine as *const () as usize);
     }
 }
 

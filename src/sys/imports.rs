@@ -2,9 +2,10 @@
 //!
 //! Only of objects that stay loaded, and found anew in each process that asks.
 
-use core::ffi::CStr;
+use core::ffi::{CStr, c_void};
 
 use super::elf::Object;
+use super::raw;
 
 /// `Elf64_Rela` (`elf.h`).
 #[repr(C)]
@@ -46,6 +47,29 @@ pub fn slot(object: &Object, name: &CStr) -> Option<usize> {
                 .then(|| object.base.wrapping_add(entry.place as usize))
         })
     })
+}
+
+/// Makes the calls of `name` in `object` go to the function at `to`. In a process with one thread, as
+/// a forked child is: for a moment, slots that the loader has protected are not.
+pub fn redirect(object: &Object, name: &CStr, to: usize) -> bool {
+    slot(object, name).is_some_and(|slot| raw::write_word(slot, to) || write_protected(slot, to))
+}
+
+fn write_protected(slot: usize, value: usize) -> bool {
+    // SAFETY: takes any number.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
+    let start = (slot & !(page - 1)) as *mut c_void;
+    let protect = |access| {
+        // SAFETY: a page of the object's slots, whose meaning does not change; what others on it
+        // may do is what the loader let them do before it protected it, and less again.
+        unsafe { libc::mprotect(start, page, access) == 0 }
+    };
+    if !protect(libc::PROT_READ | libc::PROT_WRITE) {
+        return false;
+    }
+    let done = raw::write_word(slot, value);
+    protect(libc::PROT_READ);
+    done
 }
 
 #[derive(Default)]
@@ -101,5 +125,28 @@ mod tests {
         let found = slot(&here, c"getppid").expect("the program takes it from the C library");
         assert_eq!(memory::read_word(found), Some(getppid));
         assert_eq!(slot(&here, c"no such function"), None);
+    }
+
+    #[test]
+    fn a_call_goes_elsewhere_though_the_loader_has_protected_its_slot() {
+        extern "C" fn seven() -> libc::pid_t {
+            7
+        }
+        let here = elf::object_at(seven as *const () as usize).expect("a test is in the program");
+        let found = slot(&here, c"getpgrp").expect("the program takes it from the C library");
+        let real = memory::read_word(found).expect("it is mapped");
+        let protected = !raw::write_word(found, real);
+        // SAFETY: takes nothing.
+        let group = || unsafe { libc::getpgrp() };
+        let true_group = group();
+        assert!(redirect(&here, c"getpgrp", seven as *const () as usize));
+        assert_eq!(group(), 7);
+        assert!(redirect(&here, c"getpgrp", real));
+        assert_eq!(group(), true_group);
+        assert_eq!(!raw::write_word(found, real), protected);
+        assert!(
+            protected,
+            "linkers protect a program's slots; this proves less"
+        );
     }
 }
