@@ -34,13 +34,13 @@ def ask():
 def use():
     print("pinned", torch.Tensor().pin_memory())  # USE
     print("used again", torch.cuda._lazy_init())
+    forked(ask)
 
 
 def use_in_a_thread():
     thread = threading.Thread(target=_lazy_init)
     thread.start()
     thread.join()
-    forked(ask)
 
 
 def need_a_gpu(ask=get_device_properties):

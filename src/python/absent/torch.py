@@ -5,6 +5,7 @@ comes before everything explicit whether from Python or from C, is the first exp
 dispatcher gets other kernels. Nothing here takes a lock of PyTorch's, which another thread may have held at the fork.
 """
 import _thread
+import os
 import sys
 
 from _forkguard_absent import native
@@ -24,46 +25,64 @@ NEED_A_GPU = {
     "initial_seed",
 }
 
-# What is done at the fork (with what was there, which is not taken down here), and at the first use; a grandchild
-# inherits both.
-_told = []
+# What torch.cuda knows of the parent.
+STATE = {"_initialized": False, "_cached_device_count": 0}
+
+# Made ready in the parent: namespaces with what comes into each, attributes with their values, and the text that C++
+# reads, with the process whose children it is for. All that a child does is to put them in place.
+_namespaces = []
+_attributes = []
+_text = []
+# What was there before: to take it down would write to more pages.
+_before = []
+# That they are in place, and that the first use was seen to; a grandchild inherits both.
+_placed = []
 _used = []
 # While one thread sees to the first use, others wait. Made anew in each child: nobody holds it there.
 _first = []
-# What C++ reads for as long as the process lives.
-_texts = []
 
 
 def prepare(torch):
-    if _has_cuda(torch):
-        torch_classes.prepare(torch, use)
+    cuda = sys.modules.get("torch.cuda")
+    if _attributes or cuda is None or getattr(torch.version, "cuda", None) is None:
+        return
+    state = {name: value for name, value in STATE.items() if name in vars(cuda)}
+    _namespaces[:] = [*torch_answers.at_fork(torch, cuda), (vars(cuda), state)]
+    _before.extend(own[name] for own, new in _namespaces for name in new)
+    attributes = [(cuda._lazy_init, "__code__", _lazy_init.__code__), *torch_classes.at_fork(torch, use)]
+    _before.extend(getattr(owner, name) for owner, name, _ in attributes)
+    _attributes.extend(attributes)
+    _text[:] = [os.getpid(), torch_words.driver_text(is_parent=native["origin"]()[0] == os.getpid())]
 
 
 def absent(torch):
-    if not _has_cuda(torch):
+    try:
+        prepare(torch)
+    finally:
+        # The answers in any case.
+        _answer()
+    if not _attributes:
         return
     _first[:] = [_thread.RLock()]
-    if not _told:
-        _tell(torch, sys.modules["torch.cuda"])
-    _texts.append(torch_words.driver_text())
-    native["torch"](torch.Generator, _generator_arguments, _texts[-1])
+    if not _placed:
+        _placed.append(True)
+        for owner, name, value in _attributes:
+            setattr(owner, name, value)
+        torch_classes.place()
+    initialiser, parent = native["origin"]()
+    if _text[0] != parent:
+        _text[:] = [parent, torch_words.driver_text(is_parent=initialiser == parent)]
+    native["torch"](torch.Generator, _generator_arguments, _text[1])
 
 
-def _has_cuda(torch):
-    return "torch.cuda" in sys.modules and getattr(torch.version, "cuda", None) is not None
-
-
-def _tell(torch, cuda):
-    _told.append(cuda._lazy_init.__code__)
-    torch_answers.at_fork(torch, cuda)
-    cuda._initialized = False
-    # Newer ones keep the number in a variable, older ones behind the function.
-    if hasattr(cuda, "_cached_device_count"):
-        cuda._cached_device_count = 0
-    elif hasattr(cuda.device_count, "cache_clear"):
-        cuda.device_count.cache_clear()
-    cuda._lazy_init.__code__ = _lazy_init.__code__
-    torch_classes.at_fork(torch, use)
+def _answer():
+    for own, new in _namespaces:
+        own.update(new)
+    if _namespaces:
+        # Older ones keep the number of devices there.
+        clear = getattr(sys.modules["torch.cuda"].device_count, "cache_clear", None)
+        if clear is not None:
+            clear()
 
 
 def _lazy_init():

@@ -4,8 +4,7 @@ A function that only prepares, waits, tidies up or counts has nothing to do with
 for granted calls it all the same; there is no device, and its index, asked for to be used as one, is 0. What cannot
 mean anything raises. What is not named here asks no device and is left as it is.
 
-What comes behind `torch.cuda._lazy_init` in any case is exchanged there: at the fork each name costs a page that the
-child shared with its parent.
+What comes behind `torch.cuda._lazy_init` in any case is exchanged there, and not at the fork.
 """
 import sys
 
@@ -97,8 +96,6 @@ AT_FIRST_USE = (
     ("_accelerator_hooks_maybe_exchange_device", exchanged),
     ("_accelerator_hooks_set_current_device", nothing),
 )
-# The functions that were there: to take them down would write to more pages.
-_true = []
 # Where a module has taken the C function out of `torch._C` when it was imported.
 TAKEN = (("_exchange_device", exchanged), ("_maybe_exchange_device", exchanged))
 TAKEN_BY_GRAPHS = (("_cuda_isCurrentStreamCapturing", false),)
@@ -107,19 +104,18 @@ CURRENT = (("_get_current_device_index", none_meant),)
 
 
 def at_fork(torch, cuda):
-    _exchange(vars(torch._C), AT_FORK)
-    _exchange(vars(cuda), TAKEN)
+    """Namespaces, and what comes into each."""
+    return [_there(vars(torch._C), AT_FORK), _there(vars(cuda), TAKEN)]
 
 
 def at_first_use(torch):
-    _exchange(vars(torch._C), AT_FIRST_USE)
-    _exchange(vars(sys.modules.get("torch.cuda.graphs", torch)), TAKEN_BY_GRAPHS)
-    _exchange(vars(sys.modules.get("torch._utils", torch)), CURRENT)
+    for own, answers in (
+        _there(vars(torch._C), AT_FIRST_USE),
+        _there(vars(sys.modules.get("torch.cuda.graphs", torch)), TAKEN_BY_GRAPHS),
+        _there(vars(sys.modules.get("torch._utils", torch)), CURRENT),
+    ):
+        own.update(answers)
 
 
-def _exchange(own, answers):
-    for name, answer in answers:
-        true = own.get(name)
-        if true is not None:
-            _true.append(true)
-            own[name] = answer
+def _there(own, answers):
+    return own, {name: answer for name, answer in answers if name in own}

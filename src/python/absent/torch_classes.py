@@ -4,25 +4,16 @@ import sys
 
 from _forkguard_absent import torch_words
 
-# What is exchanged at the fork: an object, the name of its attribute, the new value.
-_ready = []
-_done = []
-
-
-def prepare(torch, use):
-    """In the parent. `use` is called where the program asks for "cuda" explicitly."""
-    if not _ready:
-        _ready.extend((*_autocast(torch), *_grad_scaler(), *_pinning(torch, use), *_storage(torch, use)))
-
-
 def at_fork(torch, use):
-    if _done:
-        return
-    _done.append(True)
-    prepare(torch, use)
-    for owner, name, value in _ready:
-        setattr(owner, name, value)
-    _loading()
+    """Objects, names of their attributes, and the new values. `use` is called where the program asks for "cuda"."""
+    return [*_autocast(torch), *_grad_scaler(), *_pinning(torch, use), *_storage(torch, use)]
+
+
+def place():
+    """What was saved on a GPU, or is to be put on one by `map_location`, stays where the file is read to."""
+    registry = getattr(sys.modules.get("torch.serialization"), "_package_registry", None)
+    if registry is not None:
+        registry.insert(0, (-1, _tag, _restore))
 
 
 def at_first_use():
@@ -133,13 +124,6 @@ def _storage(torch, use):
         return make(*arguments, **named)
 
     yield storage, "__new__", staticmethod(make_on_cpu)
-
-
-def _loading():
-    """What was saved on a GPU, or is to be put on one by `map_location`, stays where the file is read to."""
-    registry = getattr(sys.modules.get("torch.serialization"), "_package_registry", None)
-    if registry is not None:
-        registry.insert(0, (-1, _tag, _restore))
 
 
 def _tag(_storage):

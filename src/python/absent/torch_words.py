@@ -7,9 +7,12 @@ from _forkguard_absent import native
 
 def why():
     initialiser, parent = native["origin"]()
-    where = "the parent process" if initialiser == parent else "an ancestor process"
+    return _why(initialiser, initialiser == parent)
+
+
+def _why(initialiser, is_parent):
     return "CUDA was initialised in %s (pid %d) before the fork; under forkguard's policy cpu it is absent here" % (
-        where,
+        "the parent process" if is_parent else "an ancestor process",
         initialiser,
     )
 
@@ -25,14 +28,14 @@ def not_here():
     )
 
 
-def driver_text():
-    """In place of the runtime's own words, which follow "CUDA error: "."""
+def driver_text(is_parent):
+    """In place of the runtime's own words, which follow "CUDA error: ", in the children of one process."""
     initialiser, _ = native["origin"]()
     text = (
         "no CUDA-capable device is detected. %s. A tensor that was on the GPU before the fork lives in GPU memory of "
         "the parent process (pid %d), which cannot be reached from here: move it to the CPU before the fork"
     )
-    return (text % (why(), initialiser)).encode()
+    return (text % (_why(initialiser, is_parent), initialiser)).encode()
 
 
 def notice(torch, frame):
