@@ -297,7 +297,6 @@ fn revive(call: &Call<'_>) -> Result<Service, Refusal> {
     unsafe { inherited.drop_all() }.map_err(Refusal::NotDropped)?;
     // SAFETY: just dropped.
     unsafe { fit.put_back() };
-    inherited::note_before();
     let driver = raw::clock_ns(libc::CLOCK_MONOTONIC);
     let result = initialise(&fit);
     let ended = raw::clock_ns(libc::CLOCK_MONOTONIC);

@@ -47,12 +47,30 @@ impl Descriptors {
             .get(fd as usize / 64)
             .is_some_and(|word| word.load(Ordering::Relaxed) >> (fd % 64) & 1 == 1)
     }
+
+    fn keep_only(&self, others: &Self) {
+        for (word, other) in self.0.iter().zip(&others.0) {
+            word.fetch_and(other.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
+
+    fn each(&self, mut visit: impl FnMut(c_int)) {
+        for (at, word) in self.0.iter().enumerate() {
+            let mut word = word.load(Ordering::Relaxed);
+            while word != 0 {
+                visit((at * 64) as c_int + word.trailing_zeros() as c_int);
+                word &= word - 1;
+            }
+        }
+    }
 }
 
 /// Of the devices, open before `cuInit`.
 static BEFORE: Descriptors = Descriptors::new();
 /// Open after it and not before: libcuda's.
 static DURING: Descriptors = Descriptors::new();
+/// Inherited, as [`check`] found them: asking what each open one is takes longest here.
+static FOUND: Descriptors = Descriptors::new();
 /// Set while a `cuInit` is under way, of which the first that began counts.
 static NOTED: AtomicBool = AtomicBool::new(false);
 
@@ -102,6 +120,8 @@ struct Room {
     text: [u8; maps::ROOM],
     ranges: [(usize, usize); AT_A_TIME],
     len: usize,
+    /// Some descriptor was found that is not told apart.
+    more: bool,
 }
 
 struct Bench(UnsafeCell<Room>);
@@ -113,6 +133,7 @@ static BENCH: Bench = Bench(UnsafeCell::new(Room {
     text: [0; maps::ROOM],
     ranges: [(0, 0); AT_A_TIME],
     len: 0,
+    more: false,
 }));
 
 /// The inherited mappings and descriptors, known to be droppable.
@@ -126,8 +147,15 @@ pub unsafe fn check() -> Result<Inherited, Unknown> {
     // SAFETY: says the caller.
     let room = unsafe { &mut *BENCH.0.get() };
     find_mappings(room).map_err(Unknown::Mappings)?;
+    FOUND.clear();
+    room.more = false;
     let mut open = 0;
-    each_of_devices(|_| open += 1).map_err(Unknown::Descriptors)?;
+    each_of_devices(|fd| {
+        open += 1;
+        FOUND.put(fd);
+        room.more |= !FOUND.has(fd);
+    })
+    .map_err(Unknown::Descriptors)?;
     // A `cuInit` that was under way at the fork may not have come to its devices.
     if room.len + open == 0 && !lineage::is_initialising() {
         return Err(Unknown::Nothing);
@@ -140,7 +168,9 @@ pub unsafe fn check() -> Result<Inherited, Unknown> {
 
 /// The first of them, as many as there is room for.
 fn find_mappings(room: &mut Room) -> Result<(), c_int> {
-    let Room { text, ranges, len } = room;
+    let Room {
+        text, ranges, len, ..
+    } = room;
     *len = 0;
     maps::each(text, descriptors::is_drivers_path, |mapping| {
         if *len == AT_A_TIME {
@@ -182,7 +212,8 @@ fn has_own_table() -> bool {
 }
 
 impl Inherited {
-    /// Drops them; the error is why the kernel would not.
+    /// Drops them, and notes what stays as open before the `cuInit` that follows; the error is why
+    /// the kernel would not.
     ///
     /// # Safety
     /// One thread at a time, in a forked child of whose CUDA nothing will be used.
@@ -203,13 +234,26 @@ impl Inherited {
             find_mappings(room)?;
         }
         let spare_later = image::is_loaded(c"libnvidia-ml.so");
-        each_of_devices(|fd| {
-            let spared = BEFORE.has(fd) || spare_later && !DURING.has(fd);
-            if !spared {
+        NOTED.store(true, Ordering::Release);
+        // A number that is no longer open may be libcuda's next.
+        BEFORE.keep_only(&FOUND);
+        let drop = |fd| {
+            if spare_later && !DURING.has(fd) {
+                BEFORE.put(fd);
+            } else if !BEFORE.has(fd) {
                 // SAFETY: libcuda's descriptor, of which it will know nothing.
                 unsafe { libc::syscall(libc::SYS_close, fd) };
             }
-        })
+        };
+        FOUND.each(drop);
+        if room.more {
+            each_of_devices(|fd| {
+                if fd as usize >= TOLD_APART {
+                    drop(fd);
+                }
+            })?;
+        }
+        Ok(())
     }
 }
 
@@ -226,6 +270,9 @@ mod tests {
         }
         assert!(set.has(0) && set.has(63) && set.has(64) && set.has(1023));
         assert!(!set.has(1) && !set.has(1024) && !set.has(70000));
+        let mut all = Vec::new();
+        set.each(|fd| all.push(fd));
+        assert_eq!(all, [0, 63, 64, 1023]);
         set.clear();
         assert!(!set.has(63));
     }

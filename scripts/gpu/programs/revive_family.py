@@ -3,15 +3,19 @@
 `asking`: only the last runs a kernel, the others initialise CUDA and count the devices. `working`: each, and the
 parent, runs a kernel before it forks and again when its child is gone, which takes the word that nobody
 uses the handles of the one above (FORKGUARD_REVIVE). Today no child can do anything.
+
+A revived child has the driver's thread, of which Python warns where it forks; bare, no child has one.
 """
 
 import os
 import sys
+import warnings
 
 import driver_work
 from driver_work import Work
 from outcome import attempt, await_pid, say
 
+warnings.simplefilter("ignore", DeprecationWarning)
 NAMES = ("parent", "child", "grandchild", "great-grandchild")
 HOW = sys.argv[1]
 
