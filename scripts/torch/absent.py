@@ -210,6 +210,18 @@ def autocast():
     forked(work)
 
 
+def compiled():
+    """What is compiled may bring its input to the device, once the child has asked for it in a usual way. (What it
+    makes there itself is refused.)"""
+    double = torch.compile(lambda values: values.to(DEVICE) * 2, backend="aot_eager")
+
+    def compute():
+        show("before", torch.ones(2, device=DEVICE))
+        show("compiled", double(torch.ones(2)))
+
+    forked(compute)
+
+
 def loading():
     file = io.BytesIO()
     torch.save({"weights": torch.arange(3.0)}, file)
@@ -296,8 +308,8 @@ def child_of_a_child():
 
 
 SCENARIOS = [
-    quiet_answers, quiet_loader, factories, moves, threads, training, default_device, autocast, loading, generator,
-    takes_cuda_for_granted, loader, pool, child_of_a_child,
+    quiet_answers, quiet_loader, factories, moves, threads, training, default_device, autocast, compiled, loading,
+    generator, takes_cuda_for_granted, loader, pool, child_of_a_child,
 ]  # fmt: skip
 
 def initialise():

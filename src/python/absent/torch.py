@@ -103,8 +103,8 @@ def initialise():
 
 
 def _is_of(code, package):
-    folder = sys.modules[package].__path__[0]
-    return code.co_filename.startswith(folder)
+    folders = getattr(sys.modules.get(package), "__path__", ())
+    return any(code.co_filename.startswith(folder + os.sep) for folder in folders)
 
 
 def use(frame):

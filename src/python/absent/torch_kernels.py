@@ -1,9 +1,8 @@
 """"cuda" becomes the CPU: kernels for the dispatcher, through which each operation goes in every thread, whoever asks.
 
 An operation that makes a tensor from nothing asks the few kernels here for its memory, with a device; a tensor that is
-brought to a device asks them for the place it is copied to, or where "cuda" comes without a number, asks the driver for
-the current device first: such requests get the number 0. As on a GPU, what was brought to "cuda" is a copy, so a
-program may change it in place. Only tensors that the parent left on the GPU have CUDA kernels still, which fail.
+brought to a device would ask the driver for the current one first. As on a GPU, what was brought to "cuda" is a copy,
+so a program may change it in place. Only tensors that the parent left on the GPU have CUDA kernels still, which fail.
 
 Registered at the first explicit use and not at the fork: most forked children never ask.
 """
@@ -52,7 +51,7 @@ def _on_cpu(torch, operator):
 
 
 def _conversions(torch):
-    first = torch.device("cuda", 0)
+    cpu = torch.device("cpu")
     copied = torch.ops.aten._to_copy.default
     preserve = torch.preserve_format
 
@@ -74,8 +73,8 @@ def _conversions(torch):
         copy=False,
         memory_format=None,
     ):
-        if device is not None and device.type == "cuda" and device.index is None:
-            device = first
+        if device is not None and device.type == "cuda":
+            device, copy = (tensor.device, copy) if tensor.is_cuda else (cpu, True)
         if not copy and is_as_asked(tensor, dtype, layout, device, memory_format):
             return tensor
         return copied(
