@@ -31,6 +31,7 @@ const SOURCES: &[Source] = &sources!("absent":
     "numba",
     "onnxruntime",
     "paddle",
+    "tensorflow_variables",
     "tensorflow",
     "entries"
 );

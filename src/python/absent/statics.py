@@ -25,15 +25,18 @@ WORD = 8
 
 
 def clear(libraries, names):
-    """In libraries whose paths end so. Before they are first used in this process."""
+    """In libraries whose paths end so, before they are first used in this process. Answers which there were."""
     import ctypes  # which these frameworks have imported; other programs need neither
     import mmap
 
+    cleared = set()
     for path, base in _loaded(libraries):
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as image:
-            for address, size in _variables(image, names):
+            for name, address, size in _variables(image, names):
                 if size <= WORD:
                     ctypes.memset(base + address, 0, size)
+                    cleared.add(name)
+    return cleared
 
 
 def _loaded(libraries):
@@ -46,7 +49,7 @@ def _loaded(libraries):
 
 
 def _variables(image, names):
-    """Address and size of each variable of which there is exactly one."""
+    """Name, address and size of each variable of which there is exactly one."""
     sections = struct.unpack_from("<Q", image, 0x28)[0]
     count = struct.unpack_from("<H", image, 0x3C)[0]
     headers = [SECTION.unpack_from(image, sections + SECTION.size * at) for at in range(count)]
@@ -60,7 +63,7 @@ def _variables(image, names):
                 continue
             found = list(_symbols(image, table[4], table[5], text + 1 - texts[4]))
             if len(found) == 1:
-                yield found[0]
+                yield (name, *found[0])
 
 
 def _symbols(image, begin, size, name):

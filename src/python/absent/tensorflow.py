@@ -2,21 +2,24 @@
 
 The parent's context has thread pools whose threads do not exist here: whoever waits for them waits for ever. So the
 context is put back to what it was before its first use, without its GPUs, and at the child's first use makes itself
-anew: with pools of its own, and the functions of the parent's. The native context that the parent used is never taken
-down. Variables and tensors that are in host memory stay what they are.
+anew: with pools of its own, and the functions and variables of the parent's. The native context that the parent used is
+never taken down. Tensors that are in host memory stay what they are.
 """
 import _thread
 import sys
 
-from _forkguard_absent import frameworks, statics
+from _forkguard_absent import frameworks, statics, tensorflow_variables
 from _forkguard_absent.kept import keep
 
 LIBRARIES = ("/libtensorflow_framework.so.2", "/libtensorflow_cc.so.2", "/_pywrap_tensorflow_internal.so")
-# What says that a pool was made: for pieces of an operation, the first by the constructor's two names; for the graphs
-# of functions; for constants; for sessions; for batches.
-POOLS = (
+# What says that a pool was made: for pieces of an operation, without which nothing works (a constructor has two names).
+OPERATIONS = {
     b"_ZGVZN10tensorflow11LocalDeviceC1ERKNS_14SessionOptionsERKNS_16DeviceAttributesEE14global_tp_info",
     b"_ZGVZN10tensorflow11LocalDeviceC2ERKNS_14SessionOptionsERKNS_16DeviceAttributesEE14global_tp_info",
+}
+# For graphs; for constants; for sessions; for batches.
+POOLS = (
+    *OPERATIONS,
     b"_ZGVZN10tensorflow11ComputePoolERKNS_14SessionOptionsEE12compute_pool",
     b"_ZGVZN10tensorflow12_GLOBAL__N_121GraphRunnerThreadPoolEvE11thread_pool",
     b"_ZGVZN10tensorflow12_GLOBAL__N_116GlobalThreadPoolERKNS_14SessionOptionsEiE11thread_pool",
@@ -61,12 +64,12 @@ class FirstUse:
         self.lock = _thread.RLock()
         self.begun = False
         self.removed = set()
+        self.refusal = None
 
     def await_it(self):
         context = self.context
         keep(self.handle)
         context._initialize_lock = _thread.allocate_lock()
-        self.publish(None)
         context._context_handle = context._context_devices = context._logical_devices = None
         context._initialized = False
         context.ensure_initialized = self.initialise
@@ -75,16 +78,20 @@ class FirstUse:
 
     def initialise(self):
         with self.lock:
+            if self.refusal:
+                raise RuntimeError(self.refusal)
             if self.begun:
                 return  # another thread was first, or this is a part of it
             self.begun = True
             context = self.context
-            statics.clear(LIBRARIES, POOLS + statics.XLA)
+            if not OPERATIONS & statics.clear(LIBRARIES, POOLS + statics.XLA):
+                self.refuse("the thread pools of this version cannot be made anew")
             context._clear_caches()
             type(context).ensure_initialized(context)
             for function in self.functions():
                 context.add_function_def(function)
             self.count_functions(id(None))
+            self.take_variables()
             del context.ensure_initialized, context.remove_function
         if self.had_gpu:
             frameworks.notice("CUDA is absent in this forked process: TensorFlow computes on the CPU here")
@@ -112,7 +119,19 @@ class FirstUse:
             if scope == before:
                 counts[self.context.function_scope_id, name] = counts.pop((scope, name))
 
-    def publish(self, handle):
-        native = sys.modules.get("tensorflow.python._pywrap_tfe")
-        if getattr(self.context, "_is_global_context", False) and hasattr(native, "TFE_Py_SetCEagerContext"):
-            native.TFE_Py_SetCEagerContext(handle)
+    def take_variables(self):
+        """Without them nothing is computed: what is assigned to one would be lost."""
+        try:
+            tensorflow_variables.take_over()
+        except Exception as error:
+            keep(self.context._context_handle)
+            self.refuse("its parent process's variables cannot be taken over (%s)" % error)
+
+    def refuse(self, reason):
+        """To compute would be to wait for ever, or to go wrong."""
+        self.context._context_handle, self.context._initialized = None, False
+        self.refusal = (
+            "TensorFlow cannot be used in this forked process, in which CUDA is absent: %s. Start the process by "
+            "spawn, or use TensorFlow in the child only" % reason
+        )
+        raise RuntimeError(self.refusal)
