@@ -44,6 +44,18 @@ fn a_framework_forgets_what_its_parent_saw() {
     outcome.assert_stdout(&["parent 0", "cupy says False", AFTER[0], AFTER[1]]);
 }
 
+/// A program that has exchanged `os.environ` (for a test's dict, say) hears nothing of it, and its frameworks are told.
+#[test]
+fn an_environment_that_is_not_pythons() {
+    for (kind, shown) in [("dict", ""), ("frozen", "unset")] {
+        let outcome = child(kind);
+        outcome.assert_silent();
+        let says = format!("cupy says False and {shown}");
+        let seen = ["parent 0", &says, "before  driver 100", AFTER[0], AFTER[1]];
+        outcome.assert_stdout(&seen);
+    }
+}
+
 #[test]
 fn a_framework_that_cannot_be_told_is_named() {
     let outcome = child("broken");

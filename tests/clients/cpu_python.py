@@ -7,6 +7,7 @@ import threading
 import types
 
 NAME = "CUDA_VISIBLE_DEVICES"
+before = os.environ
 driver = ctypes.CDLL("libcuda.so.1")
 
 
@@ -52,15 +53,27 @@ def cached():
     print("cupy says", sys.modules["cupy"].cuda._available, flush=True)
 
 
+def replaced():
+    print("cupy says", sys.modules["cupy"].cuda._available, "and", os.environ.get(NAME, "unset"), flush=True)
+    print("before", before.get(NAME, "unset"), "driver", driver.cuInit(0), flush=True)
+
+
+class Frozen(dict):
+    def __setitem__(self, name, value):
+        raise TypeError("not to be changed")
+
+
 def broken():
     print("went on", flush=True)
 
 
 def main(how):
-    if how == "cached":
+    if how in ("cached", "dict", "frozen"):
         sys.modules["cupy"] = cupy = types.ModuleType("cupy")
         cupy.cuda = sys.modules["cupy.cuda"] = types.ModuleType("cupy.cuda")
         cupy.cuda._available = True
+    if how in ("dict", "frozen"):
+        os.environ = {"dict": dict, "frozen": Frozen}[how](PATH="/bin")
     if how == "broken":
         class Broken(types.ModuleType):
             def __getattr__(self, name):
@@ -78,6 +91,8 @@ def main(how):
         "c-init": lambda: in_thread(lambda: forked(child)),
         "grandchild": lambda: forked(mother),
         "cached": lambda: forked(cached),
+        "dict": lambda: forked(replaced),
+        "frozen": lambda: forked(replaced),
         "broken": lambda: forked(broken),
     }[how](), flush=True)
     print("parent has", os.environ.get(NAME, "unset"), driver.cuInit(0), flush=True)

@@ -14,6 +14,8 @@ from _forkguard_absent import native
 
 FRAMEWORKS = ("torch", "jax", "cupy", "numba", "onnxruntime", "paddle", "tensorflow")
 
+# The variable that says which devices a program is to see.
+VARIABLE = "CUDA_VISIBLE_DEVICES"
 
 # Those that have been made ready, or cannot be.
 _prepared = set()
@@ -54,9 +56,16 @@ def _imported():
 
 
 def _hide_devices():
-    """In Python's copy of the environment; the environment itself was changed before, without the C library's lock."""
-    environ = os.environ
-    environ._data[environ.encodekey("CUDA_VISIBLE_DEVICES")] = environ.encodevalue("")
+    """In Python's copy of the environment; the environment itself was changed before, without the C library's lock.
+
+    A program may have put something else in its place: a dict is changed, too, and what may run code of the program's
+    is left as it is.
+    """
+    for environ, name, value in ((os.environb, VARIABLE.encode(), b""), (os.environ, VARIABLE, "")):
+        if type(environ) is dict:
+            environ[name] = value
+        elif type(environ) is os._Environ:
+            environ._data[environ.encodekey(name)] = environ.encodevalue(value)
 
 
 _noticed_in = []
