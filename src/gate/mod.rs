@@ -157,7 +157,10 @@ fn forked(index: Index, caller: usize, stack: usize) -> usize {
                 Verdict::Forward => forward(index, caller, true),
                 // XLA's functions answer with an object, not with a number.
                 Verdict::Answer(_) if slots::kind(index) == Kind::XlaCall => {
-                    filled(index, pjrt_absent::refusal())
+                    match pjrt_absent::refusal(index) {
+                        Some(refusal) => filled(index, refusal),
+                        None => forward(index, caller, true),
+                    }
                 }
                 Verdict::Answer(code) => filled(index, code::answer(code)),
             }

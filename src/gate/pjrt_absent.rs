@@ -4,7 +4,8 @@
 //! would have to work with threads that the child does not have. So the answer to every use is one
 //! object of our own, and the functions that read and free errors, which the program has in our
 //! form, know it. What frees the parent's objects succeeds and does nothing: their destructors call
-//! the driver and wait for those threads.
+//! the driver and wait for those threads. Whoever waits for work is called back at once, with the
+//! error; XLA takes it for granted that a wait can be begun, and aborts where it cannot.
 //!
 //! Nothing here locks, allocates, or calls the loader.
 
@@ -155,14 +156,36 @@ pub fn release(index: Index) -> Option<usize> {
     frees.then(|| code::answer(0))
 }
 
-/// What is jumped to in the place of a use.
-pub fn refusal() -> usize {
+/// What is jumped to in the place of a use; `None` where the plugin's own function is called: it
+/// gives out what can be waited for.
+pub fn refusal(index: Index) -> Option<usize> {
     write_message();
-    refuse as *const () as usize
+    match slots::name(index).to_bytes() {
+        b"PJRT_Buffer_ReadyEvent" => None,
+        b"PJRT_Event_OnReady" => Some(on_ready as *const () as usize),
+        _ => Some(refuse as *const () as usize),
+    }
 }
 
 unsafe extern "C" fn refuse() -> *const c_void {
     (&raw const ERROR).cast()
+}
+
+/// The arguments of `PJRT_Event_OnReady` (`pjrt_c_api.h`).
+#[repr(C)]
+struct OnReady {
+    size: usize,
+    extension: *mut c_void,
+    event: *mut c_void,
+    callback: unsafe extern "C" fn(error: *const c_void, argument: *mut c_void),
+    argument: *mut c_void,
+}
+
+unsafe extern "C" fn on_ready(arguments: *const OnReady) -> *const c_void {
+    // SAFETY: stands in the place of a function that is called with these arguments, and that may
+    // call back before it returns.
+    unsafe { ((*arguments).callback)((&raw const ERROR).cast(), (*arguments).argument) };
+    core::ptr::null()
 }
 
 /// In the words of the process at hand; a grandchild says the same.

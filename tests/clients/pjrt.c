@@ -10,12 +10,14 @@ enum {
     ERROR_DESTROY = 0,
     ERROR_MESSAGE = 1,
     ERROR_GET_CODE = 2,
+    EVENT_ON_READY = 9,
     CLIENT_CREATE = 10,
     CLIENT_DESTROY = 11,
     CLIENT_DEVICES = 15,
     CLIENT_LOOKUP_DEVICE = 17,
     LOADED_EXECUTABLE_EXECUTE = 55,
     BUFFER_DESTROY = 58,
+    BUFFER_READY_EVENT = 72,
 };
 
 // The arguments of the functions about errors, as pjrt_c_api.h has them.
@@ -45,6 +47,15 @@ struct api {
 
 static const char *outcome(void *error) { return error ? error : "well"; }
 
+struct on_ready {
+    size_t size;
+    void *extensions, *event;
+    void (*callback)(void *error, void *argument);
+    void *argument;
+};
+
+static void ready(void *error, void *argument) { *(void **)argument = error; }
+
 static void read_errors(const struct api *api)
 {
     char parent[32];
@@ -58,6 +69,11 @@ static void read_errors(const struct api *api)
     snprintf(parent, sizeof parent, "parent process (pid %d)", (int)getppid());
     say("child message %s\n", memmem(read.text, read.length, parent, strlen(parent)) ? "names the parent" : read.text);
     api->functions[ERROR_DESTROY](&read);
+    void *told = NULL;
+    struct on_ready wait = {.size = sizeof wait, .callback = ready, .argument = &told};
+    say("child event %s\n", outcome(api->functions[BUFFER_READY_EVENT](NULL)));
+    const char *waited = outcome(api->functions[EVENT_ON_READY](&wait));
+    say("child wait %s, called back with %s\n", waited, told == read.error ? "the error" : "another thing");
     read.error = api->functions[CLIENT_LOOKUP_DEVICE](NULL);
     api->functions[ERROR_MESSAGE](&read);
     say("child lookup: %.*s\n", (int)read.length, read.text);

@@ -119,7 +119,7 @@ IN_DEPTH = [
             works=(r"^devices: \['cpu'\] cpu$", r"^made here: 8\.0$", r"^compiled in the parent: 8\.0$",
                    r"^gradient: \[0\.0, 2\.0, 4\.0\]$", "^random: True$", r"^cpu array: \[1\.0, 2\.0, 3\.0\]$",
                    *(rf"^gpu array, {how}: \w+RuntimeError: .*parent process \(pid \d+\)" for how in (
-                       "operator", "compiled", "committed", "to host", "printed", "put")),
+                       "operator", "compiled", "committed", "to host", "printed", "put", "unfinished")),
                    r"^gpu array, closed over: [\d.\[\], ]+$", r"^gpu array, waited for: \(3,\)$",
                    r"^gpu array, shape: \(3,\)$", "^gpu: RuntimeError: ", "^idle ends$",
                    r"(?s)(^child exit: 0$.*){2}", r"^parent again: 8\.0$"),
