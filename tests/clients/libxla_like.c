@@ -8,11 +8,13 @@
 
 enum {
     ERROR_MESSAGE = 1,
+    EVENT_ON_READY = 9,
     CLIENT_CREATE = 10,
     CLIENT_DESTROY = 11,
     CLIENT_LOOKUP_DEVICE = 17,
     LOADED_EXECUTABLE_EXECUTE = 55,
     BUFFER_DESTROY = 58,
+    BUFFER_READY_EVENT = 72,
     FUNCTIONS = 120,
 };
 
@@ -105,6 +107,15 @@ static void *execute(void *unused)
     return NULL;
 }
 
+// What waits for work, and what gives out the thing to wait for, which needs no thread.
+static void *on_ready(void *unused) { return execute(unused); }
+
+static void *ready_event(void *unused)
+{
+    (void)unused;
+    return asked < 0 ? "never" : NULL;
+}
+
 const void *GetPjrtApi(void)
 {
     if (api.size == 0) {
@@ -118,6 +129,8 @@ const void *GetPjrtApi(void)
         api.functions[CLIENT_DESTROY] = destroy_client;
         api.functions[CLIENT_LOOKUP_DEVICE] = lookup;
         api.functions[LOADED_EXECUTABLE_EXECUTE] = execute;
+        api.functions[EVENT_ON_READY] = on_ready;
+        api.functions[BUFFER_READY_EVENT] = ready_event;
         api.functions[FUNCTIONS - 1] = NULL;  // a plugin leaves out what it does not have
         api.size = sizeof api;
     }
