@@ -56,6 +56,16 @@ fn an_environment_that_is_not_pythons() {
     }
 }
 
+/// What stands in a framework's place is not looked at in vain: one that is imported lazily stays as it is, in the parent
+/// and in the child, and one that answers nothing is none.
+#[test]
+fn modules_that_are_none_yet() {
+    let outcome = child("odd");
+    outcome.assert_silent();
+    let look = format!("child{LOOKS}");
+    outcome.assert_stdout(&["parent 0", &look, AFTER[0], AFTER[1]]);
+}
+
 #[test]
 fn a_framework_that_cannot_be_told_is_named() {
     let outcome = child("broken");

@@ -1,5 +1,7 @@
 """What Python code finds in a forked child in which CUDA is absent, whatever made the child. `cpu_python.py HOW`."""
 import ctypes
+import importlib.abc
+import importlib.util
 import multiprocessing
 import os
 import sys
@@ -58,6 +60,24 @@ def replaced():
     print("before", before.get(NAME, "unset"), "driver", driver.cuInit(0), flush=True)
 
 
+class Raising:
+    def __getattribute__(self, name):
+        raise KeyError(name)
+
+
+class Lazy(importlib.abc.Loader):
+    def exec_module(self, module):
+        print("imported", flush=True)
+
+
+def lazy(name):
+    """A module that is imported when one of its attributes is asked for."""
+    loader = importlib.util.LazyLoader(Lazy())
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader))
+    loader.exec_module(module)
+    return module
+
+
 class Frozen(dict):
     def __setitem__(self, name, value):
         raise TypeError("not to be changed")
@@ -74,6 +94,8 @@ def main(how):
         cupy.cuda._available = True
     if how in ("dict", "frozen"):
         os.environ = {"dict": dict, "frozen": Frozen}[how](PATH="/bin")
+    if how == "odd":
+        sys.modules["onnxruntime"], sys.modules["cupy"] = Raising(), lazy("cupy")
     if how == "broken":
         class Broken(types.ModuleType):
             def __getattr__(self, name):
@@ -91,6 +113,7 @@ def main(how):
         "c-init": lambda: in_thread(lambda: forked(child)),
         "grandchild": lambda: forked(mother),
         "cached": lambda: forked(cached),
+        "odd": lambda: forked(child),
         "dict": lambda: forked(replaced),
         "frozen": lambda: forked(replaced),
         "broken": lambda: forked(broken),

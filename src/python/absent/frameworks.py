@@ -51,8 +51,19 @@ def in_child():
 def _imported():
     for name in FRAMEWORKS:
         module = sys.modules.get(name)
-        if module is not None and not getattr(getattr(module, "__spec__", None), "_initializing", False):
+        if module is not None and _is_complete(module):
             yield name, module
+
+
+def _is_complete(module):
+    """Not one that is being imported now, or will be when it is looked at: importlib.util.LazyLoader's. What stands in
+    a module's place may raise whatever it likes."""
+    if type(module) is getattr(sys.modules.get("importlib.util"), "_LazyModule", None):
+        return False
+    try:
+        return not getattr(getattr(module, "__spec__", None), "_initializing", False)
+    except Exception:
+        return False
 
 
 def _hide_devices():
