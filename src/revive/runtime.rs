@@ -35,6 +35,8 @@ const MOST_ENTRIES: usize = 64;
 const DEVICES: usize = 64;
 /// Bytes looked through at a time.
 const PIECE: usize = 4096;
+/// Pages of which the kernel is asked at a time whether they are there.
+const ASKED: usize = 4096;
 
 /// libcuda's data as it was right after `cuInit`: where the copy is, 0 for none.
 static STARTED: AtomicUsize = AtomicUsize::new(0);
@@ -51,6 +53,7 @@ static EXCHANGING: ProcessLock = ProcessLock::new();
 struct Room {
     lines: [u8; maps::ROOM],
     piece: [usize; PIECE / WORD],
+    there: [u8; ASKED],
 }
 
 struct Bench(UnsafeCell<Room>);
@@ -61,6 +64,7 @@ unsafe impl Sync for Bench {}
 static BENCH: Bench = Bench(UnsafeCell::new(Room {
     lines: [0; maps::ROOM],
     piece: [0; PIECE / WORD],
+    there: [0; ASKED],
 }));
 
 /// `cuInit` has just succeeded in this process, for the first time: its data from here on is the
@@ -234,30 +238,123 @@ fn make_current(context: usize) -> bool {
 }
 
 /// Writes `new` wherever the complement of `inverted` stands in this process's own memory. (The
-/// handle itself must not stand in this function's frame, which is looked through, too.)
+/// handle itself must not stand in this function's frame, which is looked through, too.) Of what was
+/// only reserved there may be any amount, and nothing is there: the kernel says what is.
 fn exchange(room: &mut Room, inverted: usize, new: usize) {
-    let Room { lines, piece } = room;
+    let Room {
+        lines,
+        piece,
+        there,
+    } = room;
     let mut reader = Reader::default();
+    // SAFETY: getauxval takes any number.
+    let page = unsafe { libc::getauxval(libc::AT_PAGESZ) } as usize;
     // What goes wrong with the list leaves a runtime that says so with each call.
     let is_no_devices = |path: &[u8]| !path.starts_with(b"/dev/");
     let _ = maps::each(lines, is_no_devices, |mapping| {
         if mapping.rights != *b"rw-p" {
             return;
         }
-        for page in (mapping.start..mapping.end).step_by(PIECE) {
-            // SAFETY: words of `piece` as bytes.
-            let bytes =
-                unsafe { core::slice::from_raw_parts_mut(piece.as_mut_ptr().cast::<u8>(), PIECE) };
-            // Copied first: a thread of the program's may give the page back meanwhile.
-            if !reader.read(page, bytes) {
-                continue;
-            }
-            for (index, word) in piece.iter_mut().enumerate() {
-                if *word == !black_box(inverted) {
-                    *word = 0;
-                    raw::write_word(page + index * WORD, new);
+        for start in (mapping.start..mapping.end).step_by(ASKED * page) {
+            let end = mapping.end.min(start + ASKED * page);
+            // SAFETY: the kernel writes a byte for each page, for which there is room.
+            let asked =
+                unsafe { libc::syscall(libc::SYS_mincore, start, end - start, there.as_mut_ptr()) };
+            for at in (start..end).step_by(PIECE) {
+                if asked == 0 && there[(at - start) / page] & 1 == 1 {
+                    exchange_piece(&mut reader, piece, at, inverted, new);
                 }
             }
         }
     });
+}
+
+fn exchange_piece(
+    reader: &mut Reader,
+    piece: &mut [usize; PIECE / WORD],
+    at: usize,
+    inverted: usize,
+    new: usize,
+) {
+    // SAFETY: words of `piece` as bytes.
+    let bytes = unsafe { core::slice::from_raw_parts_mut(piece.as_mut_ptr().cast::<u8>(), PIECE) };
+    // Copied first: a thread of the program's may give the page back meanwhile.
+    if !reader.read(at, bytes) {
+        return;
+    }
+    for (index, word) in piece.iter_mut().enumerate() {
+        if *word == !black_box(inverted) {
+            *word = 0;
+            raw::write_word(at + index * WORD, new);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// On the heap, in a large mapping, and not in what is shared, may not be written or is only
+    /// reserved (which must not be there afterwards either).
+    #[test]
+    fn a_handle_is_exchanged_in_private_memory_alone() {
+        const OLD: usize = 0x5a5a_0123_4567_89a0;
+        const NEW: usize = 0x5a5a_0123_4567_89b0;
+        let old = || OLD ^ black_box(0);
+        let mut room = Box::new(Room {
+            lines: [0; maps::ROOM],
+            piece: [0; PIECE / WORD],
+            there: [0; ASKED],
+        });
+        let map = |len: usize, shared: bool| {
+            let kind = if shared {
+                libc::MAP_SHARED
+            } else {
+                libc::MAP_PRIVATE
+            };
+            // SAFETY: a new anonymous mapping.
+            let at = unsafe {
+                libc::mmap(
+                    core::ptr::null_mut(),
+                    len,
+                    libc::PROT_READ | libc::PROT_WRITE,
+                    kind | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+                    -1,
+                    0,
+                )
+            };
+            assert_ne!(at, libc::MAP_FAILED);
+            at.cast::<usize>()
+        };
+        let heap = vec![1, old(), 3, old()];
+        // More than is asked for at a time, most of it never touched.
+        let (large, shared, sealed) = (map(1 << 38, false), map(4096, true), map(4096, false));
+        let last = (1_usize << 38) / WORD - 1;
+        // SAFETY: inside of the three mappings, which nobody else has.
+        unsafe {
+            large.add(last).write(old());
+            shared.write(old());
+            sealed.write(old());
+            libc::mprotect(sealed.cast(), 4096, libc::PROT_READ);
+        }
+        exchange(&mut room, !old(), NEW);
+        assert_eq!(black_box(&heap)[..3], [1, NEW, 3]);
+        assert_eq!(heap[3], NEW);
+        // SAFETY: as above.
+        unsafe {
+            assert_eq!(large.add(last).read_volatile(), NEW);
+            assert_eq!(shared.read_volatile(), old());
+            assert_eq!(sealed.read_volatile(), old());
+            let mut there = 1_u8;
+            libc::mincore(
+                large.add(last / 2).map_addr(|at| at & !4095).cast(),
+                4096,
+                &raw mut there,
+            );
+            assert_eq!(there & 1, 0);
+            libc::munmap(large.cast(), 1 << 38);
+            libc::munmap(shared.cast(), 4096);
+            libc::munmap(sealed.cast(), 4096);
+        }
+    }
 }
