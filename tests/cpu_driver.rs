@@ -73,6 +73,22 @@ fn an_environment_of_the_programs_own() {
     assert_asked(&absent("crowded").run(), "child", "/own", &AFTER);
 }
 
+/// Nothing is written there.
+#[test]
+fn an_environment_that_is_constant() {
+    let after = [AFTER[0], "parent devices \"3\"", AFTER[2]];
+    assert_asked(&absent("constant").run(), "child", "/own", &after);
+}
+
+#[test]
+fn a_long_line_of_forks_does_not_grow() {
+    let outcome = absent("line").run();
+    outcome.assert_silent();
+    let mut lines = vec!["the last has 0 mappings more"];
+    lines.extend(AFTER);
+    outcome.assert_stdout(&lines);
+}
+
 #[test]
 fn devices_that_the_user_chose() {
     let outcome = absent("fork").env("CUDA_VISIBLE_DEVICES", "0,1").run();

@@ -5,7 +5,12 @@
 use forkguard_testkit::{Outcome, python};
 
 fn child(how: &str) -> Outcome {
-    python("cpu_python.py").arg(how).policy("cpu").run()
+    python("cpu_python.py")
+        .arg(how)
+        .policy("cpu")
+        // Python's own, about forks of programs with threads (3.12).
+        .env("PYTHONWARNINGS", "ignore::DeprecationWarning")
+        .run()
 }
 
 const LOOKS: &str = "   b'' starts with '' driver 100";

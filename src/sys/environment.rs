@@ -4,6 +4,7 @@
 use core::ffi::{CStr, c_char, c_void};
 
 use super::program::Mapping;
+use super::raw;
 
 unsafe extern "C" {
     static mut environ: *mut *mut c_char;
@@ -49,7 +50,9 @@ pub unsafe fn take(name: &CStr) -> Option<&'static [u8]> {
 /// Python's own copy of the environment is Python's to change.
 ///
 /// In a forked child with one thread, where the C library's lock may be held for ever: an entry is
-/// exchanged in place, or the array is copied with one more.
+/// exchanged in place, or the array is copied with one more. A program's own array may be constant;
+/// then the copy has the entry. What is there already stays, so that a long line of forks, each of
+/// the one before, does not grow.
 pub fn hide_devices() {
     put(c"CUDA_VISIBLE_DEVICES=");
 }
@@ -60,6 +63,7 @@ fn put(entry: &CStr) {
     const WORD: usize = size_of::<*mut c_char>();
     let name = name_of(entry);
     let text = entry.to_bytes_with_nul();
+    let _errno = raw::ErrnoGuard::new();
     // SAFETY: nobody else changes the array now, say the callers; it ends with a null pointer, and
     // each entry is a C string.
     unsafe {
@@ -68,11 +72,14 @@ fn put(entry: &CStr) {
         while !environ.is_null() && !(*environ.add(count)).is_null() {
             let entry = environ.add(count);
             if place.is_none() && CStr::from_ptr(*entry).to_bytes().starts_with(name) {
-                place = Some(entry);
+                place = Some(count);
             }
             count += 1;
         }
-        let words = if place.is_some() { 0 } else { count + 2 };
+        if place.is_some_and(|at| CStr::from_ptr(*environ.add(at)).to_bytes_with_nul() == text) {
+            return;
+        }
+        let words = count + 2;
         let Ok(room) = Mapping::new(words * WORD + text.len()) else {
             return;
         };
@@ -80,8 +87,9 @@ fn put(entry: &CStr) {
         let copy: *mut c_void = room.as_mut_ptr().cast();
         let value = room[words * WORD..].as_mut_ptr();
         core::ptr::copy_nonoverlapping(text.as_ptr(), value, text.len());
-        if let Some(place) = place {
-            *place = value.cast();
+        if let Some(at) = place
+            && raw::write_word(environ.add(at) as usize, value as usize)
+        {
             return;
         }
         // A mapping begins at a page.
@@ -89,7 +97,7 @@ fn put(entry: &CStr) {
         if count > 0 {
             core::ptr::copy_nonoverlapping(environ, copy, count);
         }
-        *copy.add(count) = value.cast();
+        *copy.add(place.unwrap_or(count)) = value.cast();
         environ = copy;
     }
 }

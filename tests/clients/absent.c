@@ -6,6 +6,8 @@
 //   grandchild  a child of the child, which asked nothing, does all that
 //   threads     eight threads of the child at the same moment, one question each
 //   crowded     by fork, with no variable for devices and an environment of its own making
+//   constant    by fork, with an environment that may not be written
+//   line        a line of forks, each of the one before; the last says how many mappings it has more than the first
 #include "client.h"
 
 #include <dlfcn.h>
@@ -74,10 +76,38 @@ static void count_in_threads(void)
     }
 }
 
+static int count_mappings(void)
+{
+    FILE *list = fopen("/proc/self/maps", "r");
+    if (!list)
+        give_up("no list of the mappings");
+    int lines = 0;
+    for (int c; (c = fgetc(list)) != EOF;)
+        lines += c == '\n';
+    fclose(list);
+    return lines;
+}
+
+static void fork_on(int left, int before)
+{
+    if (left == 0) {
+        say("the last has %d mappings more\n", count_mappings() - before);
+        return;
+    }
+    pid_t child = fork();
+    if (child == 0) {
+        fork_on(left - 1, before);
+        exit(0);
+    }
+    if (waitpid(child, NULL, 0) != child)
+        give_up("no child");
+}
+
 int main(int count, char **arguments)
 {
     const char *how = count == 2 ? arguments[1] : "";
     static char *own[] = {"HOME=/own", "PATH=/usr/bin:/bin", NULL};
+    static char *const constant[] = {"CUDA_VISIBLE_DEVICES=3", "HOME=/own", "PATH=/usr/bin:/bin", NULL};
     void *library = dlopen("libcuda.so.1", RTLD_NOW);
     if (!library)
         give_up("%s", dlerror());
@@ -87,6 +117,8 @@ int main(int count, char **arguments)
         give_up("no CUDA in the parent");
     if (strcmp(how, "crowded") == 0)
         environ = own;
+    if (strcmp(how, "constant") == 0)
+        environ = (char **)constant;
     pid_t child = strcmp(how, "clone") == 0 ? (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) : fork();
     if (child == 0) {
         in_child();
@@ -99,6 +131,8 @@ int main(int count, char **arguments)
             say_how_it_ended(grandchild, "grandchild");
         } else if (strcmp(how, "threads") == 0) {
             count_in_threads();
+        } else if (strcmp(how, "line") == 0) {
+            fork_on(20, count_mappings());
         } else {
             ask("child");
         }
