@@ -89,7 +89,7 @@ NEEDS_THE_MEMORY = ("repr", "cpu", "item", "add", "in place", "matmul", "clone",
 TORCH_IN_DEPTH = [
     *[carried(f"cpu: torch, all that may be asked for; the parent has {how}", "cpu_torch.py", CPU, (how,), needs=TORCH,
               env=RUNTIME, bare=("^exit: 0 ", "^differs: "), works=("^exit: 0 0, True$", "^the same as on the CPU$"),
-              told=replace(ASKED, notices=range(15, 19), cpu=range(20)), timeout=120)
+              told=replace(ASKED, notices=range(15, 21), cpu=range(20)), timeout=120)
       for how in ("asked", "used", "trained")],
     carried("cpu: torch, the parent's tensors in every way", "cpu_torch_tensor.py", CPU, needs=TORCH,
             bare=("^cpu: AcceleratorError$",),

@@ -34,7 +34,7 @@ def main():
         else:
             failed.add(answer or "no answer")
     say(f"children: {sorted(failed) or 'all well'}")
-    say(f"first call within 30 ms: {bool(took) and median(took) < 0.03}")
+    say(f"first call within 60 ms: {bool(took) and median(took) < 0.06}")
     say(f"parent: {attempt_work()}")
 
 
