@@ -68,6 +68,13 @@ from cuda.bindings import driver
 assert int(driver.cuInit(0)[0]) == 0
 print(cuda.bindings.__version__)
 """,
+    "two_gpus": """
+import ctypes
+driver, count = ctypes.CDLL("libcuda.so.1"), ctypes.c_int()
+assert driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
+assert count.value > 1, "this machine has one"
+print(count.value)
+""",
     "nvrtc": """
 from cuda.bindings import nvrtc
 print(".".join(map(str, nvrtc.nvrtcVersion()[1:])))
