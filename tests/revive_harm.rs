@@ -5,11 +5,8 @@
 use forkguard_testkit::{Outcome, Program};
 
 fn revive(scenario: &str) -> Outcome {
-    Program::client("revive")
-        .arg(scenario)
-        .policy("revive,abort")
+    Program::reviving(scenario)
         .env("FORKGUARD_REVIVE", "foreign-handles-unused")
-        .with_devices("")
         .run()
 }
 

@@ -6,11 +6,7 @@
 use forkguard_testkit::{Outcome, Program};
 
 fn revive(scenario: &str) -> Outcome {
-    let outcome = Program::client("revive")
-        .arg(scenario)
-        .policy("revive,abort")
-        .with_devices("")
-        .run();
+    let outcome = Program::reviving(scenario).run();
     outcome.assert_silent();
     outcome
 }

@@ -198,8 +198,11 @@ pub fn initialised(at: &Moment) {
     }
 }
 
-/// Tells of a forked process that used CUDA and goes on.
-pub fn served(served: &Served<'_>) {
+/// Tells of what is no violation, to whom it is to be told: a line by `say`, an event by `write`.
+fn tell(
+    say: impl FnOnce(&mut Buffer<'_>, &Scene<'_>),
+    write: impl FnOnce(&mut Buffer<'_>, &Scene<'_>),
+) {
     let config = config::get();
     let _errno = ErrnoGuard::new();
     let Some(mut claim) = Claim::take() else {
@@ -209,14 +212,22 @@ pub fn served(served: &Served<'_>) {
     let scene = Scene::ask(&mut tools.scene, colour(config));
     if config.verbose >= 1 && speaks(config) {
         let mut out = Buffer::new(&mut tools.text);
-        text::served(&mut out, served, &scene);
+        say(&mut out, &scene);
         sink::to_stderr(out.finish());
     }
     if let Some(target) = events_wanted(config) {
         let mut out = Buffer::new(&mut tools.event);
-        json::served(&mut out, served, &scene);
+        write(&mut out, &scene);
         sink::event(target, out.finish());
     }
+}
+
+/// Tells of a forked process that used CUDA and goes on.
+pub fn served(served: &Served<'_>) {
+    tell(
+        |out, scene| text::served(out, served, scene),
+        |out, scene| json::served(out, served, scene),
+    );
 }
 
 /// Whether anybody is to be told of what is no violation: forks rewritten and refused, processes
@@ -235,23 +246,10 @@ fn events_wanted(config: &Config) -> Option<Target<'_>> {
 
 /// Tells what became of a fork under `exec`.
 pub fn rewritten(rewrite: &Rewrite<'_>, at: &Moment) {
-    let config = config::get();
-    let _errno = ErrnoGuard::new();
-    let Some(mut claim) = Claim::take() else {
-        return;
-    };
-    let tools = claim.tools();
-    let scene = Scene::ask(&mut tools.scene, colour(config));
-    if config.verbose >= 1 && speaks(config) {
-        let mut out = Buffer::new(&mut tools.text);
-        text::rewritten(&mut out, rewrite, at);
-        sink::to_stderr(out.finish());
-    }
-    if let Some(target) = events_wanted(config) {
-        let mut out = Buffer::new(&mut tools.event);
-        json::rewritten(&mut out, rewrite, at, lineage::initialisation(), &scene);
-        sink::event(target, out.finish());
-    }
+    tell(
+        |out, _| text::rewritten(out, rewrite, at),
+        |out, scene| json::rewritten(out, rewrite, at, lineage::initialisation(), scene),
+    );
 }
 
 /// Tells of the first use of a driver function in this process, for `FORKGUARD_VERBOSE=2`.

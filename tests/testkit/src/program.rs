@@ -33,6 +33,14 @@ impl Program {
         Self::at(client(name))
     }
 
+    /// The client `revive` in this scenario, where there are devices, under `revive`.
+    pub fn reviving(scenario: &str) -> Self {
+        Self::client("revive")
+            .arg(scenario)
+            .policy("revive,abort")
+            .with_devices("")
+    }
+
     /// Any program, in the same way.
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self {
