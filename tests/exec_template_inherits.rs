@@ -31,6 +31,7 @@ fn same_as_forked(unbuffered: &str) {
             "('FORKGUARD_POLICY', 'exec,abort'), ",
             "('FORKGUARD_TEMPLATE', '1'), ",
             "('FORKGUARD_VERBOSE', '1'), ",
+            "('PYTORCH_NVML_BASED_CUDA_CHECK', '1'), ",
         ];
         text.lines()
             .map(|line| {
