@@ -846,14 +846,12 @@ impl Loader<'_> {
                  FORKGUARD_POLICY does not come to"
             ));
         }
-        if self.config.verbose >= 1 && self.rank[Key::Revive as usize] != Rank::Default {
-            let revives = self.config.revives();
-            if self.config.foreign_handles_unused && !revives {
-                self.say(format_args!(
-                    "FORKGUARD_REVIVE is set and has no use: it belongs to the policy revive, \
-                     which FORKGUARD_POLICY does not come to"
-                ));
-            }
+        if self.config.verbose >= 1 && self.config.foreign_handles_unused && !self.config.revives()
+        {
+            self.say(format_args!(
+                "FORKGUARD_REVIVE is set and has no use: it belongs to the policy revive, which \
+                 FORKGUARD_POLICY does not come to"
+            ));
         }
     }
 

@@ -180,11 +180,6 @@ pub fn note_runtime_api(caller: usize) {
     let _ = place.compare_exchange(0, caller, Ordering::Relaxed, Ordering::Relaxed);
 }
 
-/// The runtime API at `caller` outlived the driver's new start in this process.
-pub fn keep_runtime_api(caller: usize) {
-    RUNTIME_API.store(caller, Ordering::Relaxed);
-}
-
 /// The code of the runtime API that was present where CUDA was initialised.
 pub fn runtime_api() -> Option<usize> {
     Some(RUNTIME_API.load(Ordering::Relaxed)).filter(|&caller| caller != 0)
@@ -311,10 +306,9 @@ pub fn restart(function: &CStr, caller: usize) {
     if OBJECT.swap(false, Ordering::Relaxed) || had_context {
         FOREIGN_HANDLES.store(true, Ordering::Relaxed);
     }
-    RUNTIME_API.store(
-        RUNTIME_API_HERE.swap(0, Ordering::Relaxed),
-        Ordering::Relaxed,
-    );
+    // One of the parent's that is here at this point has outlived the driver's new start.
+    let here = RUNTIME_API_HERE.swap(0, Ordering::Relaxed);
+    let _ = RUNTIME_API.compare_exchange(0, here, Ordering::Relaxed, Ordering::Relaxed);
     OWNER.store(raw::getpid(), Ordering::Relaxed);
     STATE.store(INITIALISED, Ordering::Release);
     // Records that this process's threads have claimed since for forks of their own stay theirs.

@@ -234,7 +234,6 @@ pub fn for_runtime(call: &Call<'_>) -> bool {
 }
 
 fn decide(call: &Call<'_>) -> bool {
-    let runtime = lineage::runtime_api();
     let served = violation::serve(call, || match revive(call) {
         Ok(service) => service,
         Err(refusal) => {
@@ -246,9 +245,6 @@ fn decide(call: &Call<'_>) -> bool {
         return false;
     }
     lineage::restart(call.name, call.caller);
-    if let Some(caller) = runtime {
-        lineage::keep_runtime_api(caller);
-    }
     siblings::restart();
     modules::refresh();
     teardown::prepare();

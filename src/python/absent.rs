@@ -55,10 +55,7 @@ pub fn initialised() {
         return;
     }
     let Some(calls) = calls() else { return };
-    if PENDING_IN.swap(raw::getpid(), Ordering::Relaxed) != raw::getpid() {
-        // SAFETY: takes a function and its argument, from any thread, without the GIL.
-        unsafe { (calls.add_pending_call)(begin, core::ptr::null_mut()) };
-    }
+    calls.once_on_main_thread(&PENDING_IN, begin);
 }
 
 /// On the main thread, with the GIL. A pending call is inherited: it may run in a forked child.

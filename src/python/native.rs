@@ -1,14 +1,14 @@
 //! The C API that running Python code needs, and the functions that the adapter calls back.
 
 use core::ffi::{CStr, c_char, c_int, c_long, c_uint, c_void};
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use once_cell::race::OnceBool;
 
 use super::api::Object;
 use super::template;
 use crate::policy::exec::{self, Rewrite};
-use crate::sys::elf;
+use crate::sys::{elf, raw};
 use crate::{config, semaphores};
 
 /// Functions of the interpreter; all but the first two need the GIL.
@@ -54,6 +54,21 @@ pub struct Calls {
 
 // SAFETY: addresses of an interpreter that is never unloaded.
 unsafe impl Sync for Calls {}
+
+impl Calls {
+    /// Has the main thread call `function` when it comes back to Python code, once in a process:
+    /// `asked_in` keeps which. A pending call is inherited, and may run in a forked child.
+    pub(super) fn once_on_main_thread(
+        &self,
+        asked_in: &AtomicI32,
+        function: unsafe extern "C" fn(*mut c_void) -> c_int,
+    ) {
+        if asked_in.swap(raw::getpid(), Ordering::Relaxed) != raw::getpid() {
+            // SAFETY: takes a function and its argument, from any thread, without the GIL.
+            unsafe { (self.add_pending_call)(function, core::ptr::null_mut()) };
+        }
+    }
+}
 
 struct Cell(core::cell::UnsafeCell<Option<Calls>>);
 

@@ -366,21 +366,21 @@ fn explanation(out: &mut Buffer<'_>, v: &Violation<'_>, scene: &Scene<'_>) {
     }
     out.wrap(from, 2, 2, PROSE);
     out.put_str("\n");
-    if let Some(reason) = v.refusal {
+    let refusals = [
+        (
+            "exec could not start a fresh process in its place",
+            v.refusal,
+        ),
+        (
+            "revive could not give it a driver of its own",
+            v.not_revived,
+        ),
+    ];
+    for (what, reason) in refusals {
+        let Some(reason) = reason else { continue };
         out.put_str("\n  ");
         let from = out.end();
-        out.put(format_args!(
-            "Policy exec could not start a fresh process in its place: {reason}."
-        ));
-        out.wrap(from, 2, 2, PROSE);
-        out.put_str("\n");
-    }
-    if let Some(reason) = v.not_revived {
-        out.put_str("\n  ");
-        let from = out.end();
-        out.put(format_args!(
-            "Policy revive could not give it a driver of its own: {reason}."
-        ));
+        out.put(format_args!("Policy {what}: {reason}."));
         out.wrap(from, 2, 2, PROSE);
         out.put_str("\n");
     }

@@ -14,6 +14,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use super::{thread_local, thread_specific};
 use crate::sys::elf::{self, Object, ThreadLocal};
 use crate::sys::process_lock::ProcessLock;
+use crate::sys::program::Mapping;
 use crate::sys::{raw, thread};
 
 /// Pieces of writable data that a library may have; one is usual.
@@ -125,31 +126,12 @@ impl Image {
             Some(variables) => Some((variables, thread_local::Module::of(object)?)),
             None => None,
         };
-        // SAFETY: a new anonymous mapping.
-        let copy = unsafe {
-            libc::mmap(
-                core::ptr::null_mut(),
-                size,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-                -1,
-                0,
-            )
-        };
-        if copy == libc::MAP_FAILED {
-            return None;
-        }
-        let mut to = copy as usize;
-        for &(start, end) in &pieces[..len] {
-            // SAFETY: the writable data of a loaded object, into as much new memory. Nobody works
-            // with that data now: the library's first use is what this thread is about to make.
-            unsafe {
-                core::ptr::copy_nonoverlapping(start as *const u8, to as *mut u8, end - start);
-            }
-            to += end - start;
-        }
+        let copy = Mapping::new(size).ok()?.leak().as_mut_ptr();
+        // SAFETY: the writable data of a loaded object, into as much new memory. Nobody works with
+        // that data now: the library's first use is what this thread is about to make.
+        unsafe { copy_pieces(&pieces[..len], copy) };
         // SAFETY: the mapping just made; what went wrong in the program is not to reach it.
-        unsafe { libc::mprotect(copy, size, libc::PROT_READ) };
+        unsafe { libc::mprotect(copy.cast(), size, libc::PROT_READ) };
         Some(Self {
             base: object.base,
             dynamic: object.dynamic,
@@ -189,6 +171,20 @@ impl Image {
             unsafe { module.start_anew(variables) };
         }
         thread_specific::forget(self.range);
+    }
+}
+
+/// Copies the pieces, one after the other.
+///
+/// # Safety
+/// They must be readable, and `to` have room for all of them.
+pub unsafe fn copy_pieces(pieces: &[(usize, usize)], mut to: *mut u8) {
+    for &(start, end) in pieces {
+        // SAFETY: says the caller; what is copied to is memory of the guard's own.
+        unsafe {
+            core::ptr::copy_nonoverlapping(start as *const u8, to, end - start);
+            to = to.add(end - start);
+        }
     }
 }
 
@@ -282,9 +278,9 @@ pub fn is_saved() -> bool {
 }
 
 /// Where libcuda's data lies, if it was saved.
-pub fn driver_data() -> impl Iterator<Item = (usize, usize)> {
+pub fn driver_data() -> &'static [(usize, usize)] {
     let image = Library::Driver.place().image();
-    image.map_or(&[][..], Image::pieces).iter().copied()
+    image.map_or(&[], Image::pieces)
 }
 
 /// A function of libcuda's, where its data was saved and it is still loaded.

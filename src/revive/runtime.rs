@@ -26,6 +26,7 @@ use super::image;
 use crate::sys::maps;
 use crate::sys::memory::Reader;
 use crate::sys::process_lock::ProcessLock;
+use crate::sys::program::Mapping;
 use crate::sys::{raw, thread};
 
 const WORD: usize = size_of::<usize>();
@@ -70,37 +71,21 @@ static BENCH: Bench = Bench(UnsafeCell::new(Room {
 /// `cuInit` has just succeeded in this process, for the first time: its data from here on is the
 /// runtimes' doing, too.
 pub fn driver_started() {
-    let size: usize = image::driver_data().map(|(start, end)| end - start).sum();
-    let mut copy = STARTED.load(Ordering::Acquire);
+    let data = image::driver_data();
+    let size: usize = data.iter().map(|(start, end)| end - start).sum();
     if size == 0 {
         return;
     }
-    if copy == 0 {
-        // SAFETY: a new anonymous mapping.
-        let new = unsafe {
-            libc::mmap(
-                core::ptr::null_mut(),
-                size,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-                -1,
-                0,
-            )
-        };
-        if new == libc::MAP_FAILED {
-            return;
-        }
-        copy = new as usize;
+    let mut copy = STARTED.load(Ordering::Acquire) as *mut u8;
+    if copy.is_null() {
+        let Ok(new) = Mapping::new(size) else { return };
+        copy = new.leak().as_mut_ptr();
     }
-    let mut to = copy;
-    for (start, end) in image::driver_data() {
-        // SAFETY: the data of the loaded libcuda, into as much memory of the copy's, which was made
-        // for exactly these pieces. Another thread of the program may change a word meanwhile; it
-        // is then as if it had before.
-        unsafe { core::ptr::copy_nonoverlapping(start as *const u8, to as *mut u8, end - start) };
-        to += end - start;
-    }
-    STARTED.store(copy, Ordering::Release);
+    // SAFETY: the data of the loaded libcuda, into as much memory of the copy's, which was made for
+    // exactly these pieces. Another thread of the program may change a word meanwhile; it is then as
+    // if it had before.
+    unsafe { image::copy_pieces(data, copy) };
+    STARTED.store(copy as usize, Ordering::Release);
 }
 
 /// The driver's list of runtimes: where it is, and what its words are: an address, another thing
@@ -120,7 +105,7 @@ impl Registry {
             return None;
         }
         let mut found = None;
-        for (start, end) in image::driver_data() {
+        for &(start, end) in image::driver_data() {
             let first = start.next_multiple_of(WORD);
             for at in (first..end.saturating_sub(2 * WORD)).step_by(WORD) {
                 // SAFETY: three words inside of libcuda's data, and of its copy, which lies

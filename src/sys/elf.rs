@@ -221,6 +221,31 @@ impl Object {
         })
     }
 
+    /// Gives each entry of the dynamic section, its tag and its value, to `visit`.
+    pub fn each_dynamic(&self, mut visit: impl FnMut(i64, usize)) {
+        let mut entry = self.dynamic as *const [u64; 2];
+        while !entry.is_null() {
+            // SAFETY: the dynamic section of a loaded object is mapped and ends with DT_NULL.
+            let [tag, value] = unsafe { *entry };
+            if tag as i64 == DT_NULL {
+                return;
+            }
+            visit(tag as i64, value as usize);
+            // SAFETY: not yet at DT_NULL, so another entry follows.
+            entry = unsafe { entry.add(1) };
+        }
+    }
+
+    /// The address that an entry's value is: glibc stores addresses, except in objects it may not
+    /// write (the vdso).
+    pub fn dynamic_address(&self, value: usize) -> usize {
+        if value < self.base {
+            value.wrapping_add(self.base)
+        } else {
+            value
+        }
+    }
+
     /// The path, as bytes.
     pub fn path(&self) -> &[u8] {
         if self.name.is_null() {
@@ -434,34 +459,23 @@ impl Entry {
             dynamic: self.dynamic,
             ..Object::EMPTY
         };
-        if self.dynamic != 0 {
-            read_dynamic(&mut object, self.dynamic);
-        }
+        read_dynamic(&mut object);
         object
     }
 }
 
-fn read_dynamic(object: &mut Object, dynamic: usize) {
-    let mut entry = dynamic as *const [u64; 2];
-    loop {
-        // SAFETY: the dynamic section of a loaded object is mapped and ends with DT_NULL.
-        let [tag, value] = unsafe { *entry };
-        // glibc stores these as addresses, except in objects it may not write (the vdso).
-        let mut address = value as usize;
-        if address < object.base {
-            address = address.wrapping_add(object.base);
-        }
-        match tag as i64 {
-            DT_NULL => return,
+fn read_dynamic(object: &mut Object) {
+    let of = *object;
+    of.each_dynamic(|tag, value| {
+        let address = of.dynamic_address(value);
+        match tag {
             DT_SYMTAB => object.symbols = address,
             DT_STRTAB => object.strings = address,
             DT_GNU_HASH => object.gnu_hash = address,
             DT_HASH => object.sysv_hash = address,
             _ => {}
         }
-        // SAFETY: not yet at DT_NULL, so another entry follows.
-        entry = unsafe { entry.add(1) };
-    }
+    });
 }
 
 /// Whether `address` lies in this library.

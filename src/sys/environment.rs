@@ -54,14 +54,16 @@ pub unsafe fn take(name: &CStr) -> Option<&'static [u8]> {
 /// then the copy has the entry. What is there already stays, so that a long line of forks, each of
 /// the one before, does not grow.
 pub fn hide_devices() {
-    put(c"CUDA_VISIBLE_DEVICES=");
+    put(c"CUDA_VISIBLE_DEVICES=", true);
 }
 
-/// Sets a variable for good. `entry` is the whole of it; programs may write into their environment's
-/// strings, so they get a copy.
-fn put(entry: &CStr) {
+/// Sets a variable for good, one that is set already only to `replace` it. `entry` is the whole of it;
+/// programs may write into their environment's strings, so they get a copy.
+fn put(entry: &CStr, replace: bool) {
     const WORD: usize = size_of::<*mut c_char>();
-    let name = name_of(entry);
+    // `NAME=` of `NAME=value`.
+    let equals = entry.to_bytes().iter().position(|&byte| byte == b'=');
+    let name = &entry.to_bytes()[..equals.map_or(0, |at| at + 1)];
     let text = entry.to_bytes_with_nul();
     let _errno = raw::ErrnoGuard::new();
     // SAFETY: nobody else changes the array now, say the callers; it ends with a null pointer, and
@@ -76,7 +78,9 @@ fn put(entry: &CStr) {
             }
             count += 1;
         }
-        if place.is_some_and(|at| CStr::from_ptr(*environ.add(at)).to_bytes_with_nul() == text) {
+        let stays =
+            |at: usize| !replace || CStr::from_ptr(*environ.add(at)).to_bytes_with_nul() == text;
+        if place.is_some_and(stays) {
             return;
         }
         let words = count + 2;
@@ -102,30 +106,10 @@ fn put(entry: &CStr) {
     }
 }
 
-/// `NAME=` of `NAME=value`.
-fn name_of(entry: &CStr) -> &[u8] {
-    let text = entry.to_bytes();
-    text.split_inclusive(|&byte| byte == b'=')
-        .next()
-        .unwrap_or(text)
-}
-
 /// At load: sets a variable that the user did not set.
 ///
 /// # Safety
 /// For the constructor: the program has no thread yet.
 pub unsafe fn set_default(entry: &'static CStr) {
-    let name = name_of(entry);
-    // SAFETY: says the caller; the array ends with a null pointer, and each entry is a C string.
-    let is_set = unsafe {
-        let mut at = environ;
-        while !at.is_null() && !(*at).is_null() && !CStr::from_ptr(*at).to_bytes().starts_with(name)
-        {
-            at = at.add(1);
-        }
-        !at.is_null() && !(*at).is_null()
-    };
-    if !is_set {
-        put(entry);
-    }
+    put(entry, false);
 }

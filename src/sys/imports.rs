@@ -15,7 +15,6 @@ struct Relocation {
     addend: i64,
 }
 
-const DT_NULL: i64 = 0;
 const DT_PLTRELSZ: i64 = 2;
 const DT_RELA: i64 = 7;
 const DT_RELASZ: i64 = 8;
@@ -83,31 +82,14 @@ struct Tables {
 impl Tables {
     fn of(object: &Object) -> Self {
         let mut tables = Self::default();
-        let mut entry = object.dynamic as *const [u64; 2];
-        if entry.is_null() {
-            return tables;
-        }
-        loop {
-            // SAFETY: the dynamic section of a loaded object is mapped and ends with DT_NULL.
-            let [tag, value] = unsafe { *entry };
-            let value = value as usize;
-            // glibc stores these as addresses.
-            let address = if value < object.base {
-                value.wrapping_add(object.base)
-            } else {
-                value
-            };
-            match tag as i64 {
-                DT_NULL => return tables,
-                DT_JMPREL => tables.calls = address,
-                DT_PLTRELSZ => tables.calls_size = value,
-                DT_RELA => tables.others = address,
-                DT_RELASZ => tables.others_size = value,
-                _ => {}
-            }
-            // SAFETY: not yet at DT_NULL, so another entry follows.
-            entry = unsafe { entry.add(1) };
-        }
+        object.each_dynamic(|tag, value| match tag {
+            DT_JMPREL => tables.calls = object.dynamic_address(value),
+            DT_PLTRELSZ => tables.calls_size = value,
+            DT_RELA => tables.others = object.dynamic_address(value),
+            DT_RELASZ => tables.others_size = value,
+            _ => {}
+        });
+        tables
     }
 }
 

@@ -11,7 +11,7 @@ from collections import Counter
 
 from check.judge_carried import judge_carried
 from check.judge_served import judge_served
-from check.streams import masked_lines
+from check.streams import broken_promises, masked_lines
 
 PLACES = {"initialised": "INIT", "forked": "FORK", "used": "USE"}
 SECTIONS = {"initialised": 1, "forked": 2, "used": 3}
@@ -30,15 +30,7 @@ def marked_lines(source, mark):
 
 def judge_bare(case, bare):
     """The program without the guard must do what the facts say; else the case proves nothing."""
-    problems = []
-    if bare.timed_out:
-        problems.append("the program did not end in time")
-    elif bare.code != case.code:
-        problems.append(f"ended with {bare.code}, expected {case.code}")
-    for form in case.bare:
-        if not re.search(form, bare.stdout, re.M):
-            problems.append(f"its output does not show /{form}/")
-    return problems
+    return broken_promises(case, bare, case.bare)
 
 
 def judge(case, policy, seen, bare, sources, binary):

@@ -18,7 +18,7 @@ ONCE_A_PROCESS = ("revived", "cpu", "violation")
 
 def judge_carried(case, seen, bare):
     told = case.told
-    problems = broken_promises(case, seen)
+    problems = broken_promises(case, seen, case.works)
     if not told.cut:
         problems += [f"not JSON: {line[:80]}" for line in seen.bad_events[:1]]
     problems += _events(told, seen)

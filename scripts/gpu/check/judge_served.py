@@ -12,7 +12,7 @@ FRESH = ("worker: fresh, executed", "worker: fresh, of the template")
 
 def judge_served(case, way, seen):
     """`way` is `exec`, where no worker may be a copy of the template, or `exec, template`."""
-    problems = broken_promises(case, seen)
+    problems = broken_promises(case, seen, case.works)
     problems += [f"not JSON: {line[:80]}" for line in seen.bad_events[:1]]
     problems += _forks(case, seen)
     problems += _workers(case, way, seen)

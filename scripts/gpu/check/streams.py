@@ -12,14 +12,14 @@ def masked_lines(text):
     return Counter(line.rstrip() for line in masked.splitlines() if line.strip())
 
 
-def broken_promises(case, seen):
-    """Where the program did not end as it should, or did not print what shows that it works."""
+def broken_promises(case, seen, shown):
+    """Where the program did not end as it should, or did not print what is to be shown: regular expressions."""
     problems = []
     if seen.timed_out:
         problems.append("the program did not end in time")
     elif seen.code != case.code:
         problems.append(f"ended with {seen.code}, expected {case.code}")
-    for form in case.works:
+    for form in shown:
         if not re.search(form, seen.stdout, re.M):
             problems.append(f"its output does not show /{form}/")
     return problems
