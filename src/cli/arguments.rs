@@ -1,0 +1,69 @@
+//! What may be written on a command line, and the help that says so.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, Parser};
+use clap_complete::Shell;
+
+/// Names who initialised CUDA, who forked and who used it
+#[derive(Parser)]
+#[command(name = "forkguard", version, arg_required_else_help = true)]
+#[command(disable_help_subcommand = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub subcommand: Subcommand,
+}
+
+#[derive(clap::Subcommand)]
+pub enum Subcommand {
+    /// Run a program under the guard
+    Run(Run),
+    /// Print the completions of a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    #[command(hide = true)]
+    Manual,
+}
+
+/// A program and its arguments.
+#[derive(Args)]
+pub struct Program {
+    /// The program and its arguments
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "CMD"
+    )]
+    pub words: Vec<OsString>,
+}
+
+/// Where the guard's library is.
+#[derive(Args)]
+pub struct Library {
+    /// The guard's library, where it is not the one that came with this command
+    #[arg(long = "library", value_name = "FILE")]
+    pub path: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct Run {
+    /// What happens when a forked child uses CUDA: abort, exec, revive, cpu, warn, off, or a list
+    #[arg(short, long, value_parser = NonEmptyStringValueParser::new())]
+    pub policy: Option<String>,
+    /// Where JSON events go: a path, fd:N, or stderr
+    #[arg(short, long, value_name = "FILE")]
+    pub report: Option<OsString>,
+    /// Tell more: once, what was done for which child; twice, the first use of each function
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    #[command(flatten)]
+    pub library: Library,
+    #[command(flatten)]
+    pub program: Program,
+}

@@ -1,0 +1,37 @@
+//! The `forkguard` command: people should not have to know about `LD_PRELOAD`.
+//!
+//! | file | what it is for |
+//! |---|---|
+//! | [`arguments`] | what may be written on a command line |
+//! | [`library`] | where the guard's library lies |
+//! | [`launch`] | a program started under the guard |
+//! | [`event`] | the guard's events, as they are read |
+//! | [`trouble`] | why a command could not do what it was asked, and its exit code |
+//! | [`run`], … | one file or folder a subcommand |
+//!
+//! It shares no code with the library's hooks: a `fork` of theirs would be this command's own.
+
+mod arguments;
+mod completions;
+#[allow(dead_code, reason = "the subcommands that read events come next")]
+mod event;
+mod launch;
+mod library;
+mod run;
+mod trouble;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Subcommand};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let ended = match arguments.subcommand {
+        Subcommand::Run(run) => run::run(&run),
+        Subcommand::Completions { shell } => completions::print_completions(shell),
+        Subcommand::Manual => completions::manual(),
+    };
+    ended.unwrap_or_else(trouble::Trouble::tell)
+}

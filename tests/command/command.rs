@@ -1,0 +1,3 @@
+//! The `forkguard` command, as people use it: one module a scenario.
+
+mod run;

@@ -1,0 +1,31 @@
+//! `forkguard run`: the program is guarded and is otherwise itself.
+//!
+//! Would fail if the library were not preloaded, if the command stayed between the program and its
+//! parent, or if it changed how the program ends.
+
+use snapbox::cmd::{Command, cargo_bin};
+
+fn forkguard() -> Command {
+    Command::new(cargo_bin!("forkguard"))
+        .env_remove("LD_PRELOAD")
+        .arg("run")
+        .arg("--library")
+        .arg(forkguard_testkit::library())
+}
+
+#[test]
+fn the_exit_code_is_the_programs() {
+    forkguard()
+        .args(["--", "sh", "-c", "exit 7"])
+        .assert()
+        .code(7);
+}
+
+#[test]
+fn a_program_that_is_not_there_is_127() {
+    forkguard()
+        .args(["--", "no-such-program"])
+        .assert()
+        .code(127)
+        .stderr_eq("forkguard: no-such-program cannot be started: no such file or directory\n");
+}
