@@ -221,6 +221,8 @@ pub struct Config {
     /// Whether the user says that no child touches a CUDA handle of its parent's, so that `revive`
     /// may serve the child of a process that has some.
     pub foreign_handles_unused: bool,
+    /// Whether events tell the program's arguments, which may hold what is nobody else's to know.
+    pub report_argv: bool,
     policy: Chain,
     report: Report,
     path: Text<PATH>,
@@ -239,6 +241,7 @@ impl Config {
         colour: true,
         template: Template::WhereItPays,
         foreign_handles_unused: false,
+        report_argv: false,
         policy: Chain::ABORT,
         report: Report::None,
         path: Text::EMPTY,
@@ -450,9 +453,10 @@ enum Key {
     Exec,
     Template,
     Revive,
+    ReportArgv,
 }
 
-const KEYS: [(Key, &str); 8] = [
+const KEYS: [(Key, &str); 9] = [
     (Key::Policy, "FORKGUARD_POLICY"),
     (Key::Report, "FORKGUARD_REPORT"),
     (Key::Verbose, "FORKGUARD_VERBOSE"),
@@ -461,6 +465,7 @@ const KEYS: [(Key, &str); 8] = [
     (Key::Exec, "FORKGUARD_EXEC"),
     (Key::Template, "FORKGUARD_TEMPLATE"),
     (Key::Revive, "FORKGUARD_REVIVE"),
+    (Key::ReportArgv, "FORKGUARD_REPORT_ARGV"),
 ];
 
 /// How strong the source of a setting is.
@@ -665,6 +670,7 @@ impl Loader<'_> {
             Key::Exec => self.exec(value, place),
             Key::Template => self.template(value, place),
             Key::Revive => self.revive(value, place),
+            Key::ReportArgv => self.report_argv(value, place),
         };
         if understood {
             self.rank[key as usize] = rank;
@@ -790,6 +796,19 @@ impl Loader<'_> {
         }
         self.config.foreign_handles_unused = !value.is_empty();
         true
+    }
+
+    fn report_argv(&mut self, value: &[u8], place: Place<'_>) -> bool {
+        if let [digit @ b'0'..=b'1'] = value {
+            self.config.report_argv = *digit == b'1';
+            return true;
+        }
+        let standing = u8::from(self.config.report_argv);
+        self.say(format_args!(
+            "{place}: \"{}\" is not 0 or 1; {standing} stays in force",
+            Shown(value)
+        ));
+        false
     }
 
     fn exit_code(&mut self, value: &[u8], place: Place<'_>) -> bool {

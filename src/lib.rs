@@ -57,6 +57,7 @@ pub mod template;
 #[ctor::ctor(unsafe)]
 fn load() {
     config::load();
+    report::scene::remember();
     policy::replace::prepare();
     policy::entry::fresh::prepare();
     python::hash_secret::prepare();

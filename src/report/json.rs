@@ -14,6 +14,7 @@ use crate::lineage::{Fork, Moment};
 use crate::policy::exec::Rewrite;
 use crate::policy::revive;
 use crate::stack::{NATIVE_FRAMES, PYTHON_FRAMES};
+use crate::sys::modules::Met;
 
 /// The version of the events' form.
 const SCHEMA: u32 = 1;
@@ -25,6 +26,8 @@ struct Limit {
     frames: usize,
     /// Bytes of one string.
     text: usize,
+    /// Bytes of the program's arguments.
+    arguments: usize,
 }
 
 /// Tried in turn until the event fits.
@@ -32,22 +35,27 @@ const LIMITS: [Limit; 5] = [
     Limit {
         frames: usize::MAX,
         text: 4096,
+        arguments: 8192,
     },
     Limit {
         frames: 24,
         text: 1024,
+        arguments: 4096,
     },
     Limit {
         frames: 8,
         text: 256,
+        arguments: 1024,
     },
     Limit {
         frames: 2,
         text: 128,
+        arguments: 256,
     },
     Limit {
         frames: 0,
         text: 64,
+        arguments: 0,
     },
 ];
 
@@ -161,6 +169,7 @@ fn fit(out: &mut Buffer<'_>, event: &Event<'_>, scene: &Scene<'_>, limits: &[Lim
             limit: *limit,
             exe: scene.exe,
             first: true,
+            met: Met::default(),
         };
         object.event(event, scene);
         out.put_str("\n");
@@ -179,9 +188,11 @@ struct Writer<'b, 'a> {
     exe: &'b str,
     /// Nothing has been written in this object or array yet.
     first: bool,
+    /// The modules of the native frames written.
+    met: Met,
 }
 
-impl Writer<'_, '_> {
+impl<'b> Writer<'b, '_> {
     fn open(&mut self, bracket: &str) {
         self.out.put_str(bracket);
         self.first = true;
@@ -223,13 +234,21 @@ impl Writer<'_, '_> {
     }
 
     fn quoted(&mut self, value: fmt::Arguments<'_>) {
+        self.quoted_up_to(self.limit.text, value);
+    }
+
+    /// Whether it was longer than `most` bytes.
+    fn quoted_up_to(&mut self, most: usize, value: fmt::Arguments<'_>) -> bool {
         self.out.put_str("\"");
         let mut escape = Escape {
             out: self.out,
-            left: self.limit.text,
+            left: most,
+            cut: false,
         };
         let _ = escape.write_fmt(value);
+        let cut = escape.cut;
         self.out.put_str("\"");
+        cut
     }
 
     fn event(&mut self, event: &Event<'_>, scene: &Scene<'_>) {
@@ -243,41 +262,14 @@ impl Writer<'_, '_> {
         self.raw("ppid", format_args!("{}", scene.ppid));
         self.string("exe", scene.exe);
         self.string("argv0", scene.argv0);
+        if let Some(arguments) = scene.arguments {
+            self.arguments(arguments);
+        }
         self.string("policy", event.policy);
         self.string("function", here.function());
         self.optional("library", native::library(here.caller));
         if let Some(v) = event.violation {
-            self.string(
-                "action",
-                match v.action {
-                    Action::Abort(None) => "abort",
-                    Action::Abort(Some(_)) => "exit",
-                    Action::Warn => "warn",
-                },
-            );
-            if let Action::Abort(Some(code)) = v.action {
-                self.raw("exit_code", format_args!("{code}"));
-            }
-            self.string(
-                "kind",
-                match v.kind {
-                    Kind::DriverCall => "driver-call",
-                    Kind::TorchRefusal => "torch-refusal",
-                    Kind::XlaCall => "xla-call",
-                },
-            );
-            self.raw("context", format_args!("{}", event.context));
-            self.raw("initialising", format_args!("{}", v.initialising));
-            match v.told_by {
-                Some(pid) => self.raw("told_by", format_args!("{pid}")),
-                None => self.raw("told_by", format_args!("null")),
-            }
-            if v.refusal.is_some() {
-                self.optional("refusal", v.refusal);
-            }
-            if v.not_revived.is_some() {
-                self.optional("not_revived", v.not_revived);
-            }
+            self.violation(v, event.context);
         }
         if let Some(service) = event.service {
             self.service(service, event.context);
@@ -322,6 +314,7 @@ impl Writer<'_, '_> {
             self.raw("forks", format_args!("[]"));
             self.raw("used", format_args!("null"));
         }
+        self.modules();
         self.name("advice");
         self.open("[");
         if let Some(v) = event.violation {
@@ -332,6 +325,40 @@ impl Writer<'_, '_> {
         }
         self.close("]");
         self.close("}");
+    }
+
+    fn violation(&mut self, v: &Violation<'_>, context: bool) {
+        self.string(
+            "action",
+            match v.action {
+                Action::Abort(None) => "abort",
+                Action::Abort(Some(_)) => "exit",
+                Action::Warn => "warn",
+            },
+        );
+        if let Action::Abort(Some(code)) = v.action {
+            self.raw("exit_code", format_args!("{code}"));
+        }
+        self.string(
+            "kind",
+            match v.kind {
+                Kind::DriverCall => "driver-call",
+                Kind::TorchRefusal => "torch-refusal",
+                Kind::XlaCall => "xla-call",
+            },
+        );
+        self.raw("context", format_args!("{context}"));
+        self.raw("initialising", format_args!("{}", v.initialising));
+        match v.told_by {
+            Some(pid) => self.raw("told_by", format_args!("{pid}")),
+            None => self.raw("told_by", format_args!("null")),
+        }
+        if v.refusal.is_some() {
+            self.optional("refusal", v.refusal);
+        }
+        if v.not_revived.is_some() {
+            self.optional("not_revived", v.not_revived);
+        }
     }
 
     fn service(&mut self, service: Service, context: bool) {
@@ -446,13 +473,11 @@ impl Writer<'_, '_> {
             self.item();
             self.open("{");
             let located = native::locate(address);
-            let module = located.map(|located| {
-                if located.path.is_empty() {
-                    self.exe
-                } else {
-                    located.path
-                }
-            });
+            if located.is_some() {
+                self.met.note(address - 1);
+            }
+            let module = located.map(|located| self.file(located.path));
+            // The return address, as the file's own headers number it.
             let offset = located.map_or(address, |located| located.offset + 1);
             self.optional("module", module);
             self.raw("offset", format_args!("{offset}"));
@@ -463,6 +488,54 @@ impl Writer<'_, '_> {
         if omitted > 0 {
             self.raw("native_omitted", format_args!("{omitted}"));
         }
+    }
+
+    /// The file of a module; the loader gives the program itself no path.
+    fn file(&self, path: &'static str) -> &'b str {
+        if path.is_empty() { self.exe } else { path }
+    }
+
+    /// The modules of the frames above, each once, so that a reader can tell whether the file that
+    /// it has is the one that ran.
+    fn modules(&mut self) {
+        let met = core::mem::take(&mut self.met);
+        self.name("modules");
+        self.open("[");
+        for module in met.modules() {
+            self.item();
+            self.open("{");
+            self.string("module", self.file(module.path()));
+            self.name("build_id");
+            match module.build_id() {
+                Some((id, len)) => self.quoted(format_args!("{}", Hex(&id[..len]))),
+                None => self.out.put_str("null"),
+            }
+            self.close("}");
+        }
+        self.close("]");
+    }
+
+    /// The arguments that the program was started with, each with its NUL; of many, or of long
+    /// ones, the beginning.
+    fn arguments(&mut self, arguments: &[u8]) {
+        let mut left = self.limit.arguments;
+        let mut cut = false;
+        self.name("argv");
+        self.open("[");
+        for argument in arguments.split_inclusive(|&byte| byte == 0) {
+            if left == 0 {
+                cut = true;
+                break;
+            }
+            let argument = argument.strip_suffix(b"\0").unwrap_or(argument);
+            self.item();
+            let most = left.min(self.limit.text);
+            cut |= self.quoted_up_to(most, format_args!("{}", Lossy(argument)));
+            // Its quotes and its comma count: arguments may be empty.
+            left = left.saturating_sub(argument.len() + 3);
+        }
+        self.close("]");
+        self.raw("argv_cut", format_args!("{cut}"));
     }
 
     /// Whether frame `i` of `len` falls into the middle that the limit leaves out.
@@ -476,16 +549,17 @@ impl Writer<'_, '_> {
 struct Escape<'b, 'a> {
     out: &'b mut Buffer<'a>,
     left: usize,
+    cut: bool,
 }
 
 impl fmt::Write for Escape<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for c in text.chars() {
-            if self.left == 0 {
+            if self.cut {
                 return Ok(());
             }
             if c.len_utf8() > self.left {
-                self.left = 0;
+                self.cut = true;
                 self.out.put_str("…");
                 return Ok(());
             }
@@ -507,6 +581,30 @@ impl fmt::Write for Escape<'_, '_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Bytes as text: what is none becomes the replacement character.
+struct Lossy<'a>(&'a [u8]);
+
+impl fmt::Display for Lossy<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            f.write_str(chunk.valid())?;
+            if !chunk.invalid().is_empty() {
+                f.write_char(char::REPLACEMENT_CHARACTER)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Bytes as hexadecimal digits.
+struct Hex<'a>(&'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -553,6 +651,7 @@ mod tests {
         cwd: "/home/me",
         exe: "/usr/bin/python3.12",
         argv0: "python",
+        arguments: None,
         ppid: 4200,
         colour: false,
     };
@@ -653,6 +752,43 @@ mod tests {
         let odd = "/home/\"quoted\"\\\t\n\r\x01\x7f/früh/日本.py";
         let event = parsed(&Story::new(&[(odd, 1, "f")], &[], &[]));
         assert_eq!(event["initialised"]["python"][0]["file"], odd);
+    }
+
+    fn with_arguments(size: usize, arguments: &'static [u8]) -> Value {
+        let scene = Scene {
+            arguments: Some(arguments),
+            ..SCENE
+        };
+        let line = sample::example().tell(|v| made(size, |out| violation(out, v, &scene)));
+        serde_json::from_str(&line).expect(&line)
+    }
+
+    #[test]
+    fn arguments_where_they_are_asked_for() {
+        assert_eq!(parsed(&sample::example()).get("argv"), None);
+        let event = with_arguments(128 * 1024, b"python\0\0a \"b\"\0\xff.py\0");
+        let expected = ["python", "", "a \"b\"", "\u{fffd}.py"].map(Value::from);
+        assert_eq!(event["argv"], Value::from(expected.to_vec()));
+        assert_eq!(event["argv_cut"], false);
+    }
+
+    #[test]
+    fn of_many_or_long_arguments_the_beginning() {
+        let many: &[u8] = &[b"x\0".repeat(100_000), b"last\0".to_vec()].concat();
+        let long: &[u8] = &[b"y".repeat(1 << 20), b"\0last\0".to_vec()].concat();
+        let empty: &[u8] = &[0; 1 << 20];
+        for arguments in [many, long, empty] {
+            for size in [128 * 1024, 1700] {
+                let event = with_arguments(size, arguments.to_vec().leak());
+                assert_eq!(event["argv_cut"], true, "{size}");
+                let argv = event["argv"].as_array().unwrap();
+                let bytes: usize = argv.iter().map(|one| one.as_str().unwrap().len() + 3).sum();
+                assert!(bytes <= 8192 + 8, "{bytes}");
+                if size > 1700 {
+                    assert!(bytes > 4096, "{bytes}");
+                }
+            }
+        }
     }
 
     #[test]

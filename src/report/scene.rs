@@ -3,7 +3,12 @@
 //! Asked of the kernel with single system calls when the report is made, because a process may
 //! change its directory at any time. No allocation, no lock; what cannot be known stays empty.
 
+use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_char};
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::config;
+use crate::sys::command_line;
 
 unsafe extern "C" {
     /// glibc's own pointer to the first argument, set before any constructor runs.
@@ -36,6 +41,8 @@ pub struct Scene<'a> {
     pub exe: &'a str,
     /// The first argument it was started with.
     pub argv0: &'a str,
+    /// All of them, each with its NUL, where `FORKGUARD_REPORT_ARGV` asks for them.
+    pub arguments: Option<&'static [u8]>,
     /// Its parent.
     pub ppid: i32,
     /// Whether the text is to be coloured.
@@ -48,6 +55,7 @@ impl Scene<'static> {
         cwd: "",
         exe: "",
         argv0: "",
+        arguments: None,
         ppid: 0,
         colour: false,
     };
@@ -60,6 +68,10 @@ impl<'a> Scene<'a> {
             cwd: cwd(&mut room.cwd),
             exe: exe(&mut room.exe),
             argv0: argv0(),
+            arguments: config::get()
+                .report_argv
+                .then(command_line::kept_arguments)
+                .flatten(),
             // SAFETY: getppid takes nothing and always succeeds.
             ppid: unsafe { libc::getppid() },
             colour,
@@ -100,17 +112,49 @@ fn exe(room: &mut [u8]) -> &str {
 /// Bytes of the first argument that are told: whoever starts a program may give it any name.
 const NAME: usize = 1024;
 
-/// The first argument the program was started with; of an endless one, the beginning.
-pub fn argv0() -> &'static str {
+/// The first argument, as the program was started with it.
+struct Kept {
+    name: UnsafeCell<[u8; NAME]>,
+    len: AtomicUsize,
+}
+
+// SAFETY: written by `remember` alone, before the program has a thread; after that only read.
+unsafe impl Sync for Kept {}
+
+static KEPT: Kept = Kept {
+    name: UnsafeCell::new([0; NAME]),
+    len: AtomicUsize::new(0),
+};
+
+/// Keeps what a program may write over later: a server's title shows its arguments there, which
+/// are nobody's to tell. Called once, by the constructor.
+pub fn remember() {
+    let name = invocation_name();
+    let name = &name[..name.len().min(NAME)];
+    // SAFETY: the constructor is alone, and nobody has a reference before there is a length.
+    unsafe { (&mut *KEPT.name.get())[..name.len()].copy_from_slice(name) };
+    KEPT.len.store(name.len(), Ordering::Release);
+    if config::get().report_argv {
+        command_line::keep();
+    }
+}
+
+fn invocation_name() -> &'static [u8] {
     // SAFETY: glibc defines this pointer and sets it before constructors; it is read only.
     let name = unsafe { program_invocation_name };
     if name.is_null() {
-        return "";
+        return b"";
     }
     // SAFETY: it points to a NUL-terminated string (argv[0], or glibc's empty one) that lives as
-    // long as the process; a process that rewrites its title keeps it terminated.
-    let name = unsafe { CStr::from_ptr(name) }.to_bytes();
-    let name = &name[..name.len().min(NAME)];
+    // long as the process.
+    unsafe { CStr::from_ptr(name) }.to_bytes()
+}
+
+/// The first argument the program was started with; of an endless one, the beginning.
+pub fn argv0() -> &'static str {
+    let len = KEPT.len.load(Ordering::Acquire);
+    // SAFETY: see `Kept`: so many bytes were written, and nobody writes them again.
+    let name = unsafe { &(&*KEPT.name.get())[..len] };
     match core::str::from_utf8(name) {
         Ok(name) => name,
         // Cut in the middle of a character, or never text at all.
@@ -124,6 +168,7 @@ mod tests {
 
     #[test]
     fn names_this_process() {
+        remember();
         let mut room = Room::EMPTY;
         let scene = Scene::ask(&mut room, false);
         assert_eq!(

@@ -80,8 +80,8 @@ fn read() -> Option<(Mapping, usize)> {
     (whole && len > path + 1 && mapping.bytes()[len - 1] == 0).then_some((mapping, len))
 }
 
-/// The executable and the arguments, if they were kept.
-pub fn kept() -> Option<(&'static CStr, &'static [u8])> {
+/// The executable's path and the arguments, as they were when they were kept.
+fn as_kept() -> Option<(&'static CStr, &'static [u8])> {
     let place = KEPT.load(Ordering::Acquire);
     if place.is_null() {
         return None;
@@ -89,14 +89,21 @@ pub fn kept() -> Option<(&'static CStr, &'static [u8])> {
     // SAFETY: kept for ever, with this length, and never written again.
     let bytes = unsafe { core::slice::from_raw_parts(place, KEPT_LEN.load(Ordering::Relaxed)) };
     let path = CStr::from_bytes_until_nul(bytes).ok()?;
+    Some((path, &bytes[path.count_bytes() + 1..]))
+}
+
+/// The arguments, each with its NUL, if they were kept.
+pub fn kept_arguments() -> Option<&'static [u8]> {
+    as_kept().map(|(_, arguments)| arguments)
+}
+
+/// The executable and the arguments, if they were kept.
+pub fn kept() -> Option<(&'static CStr, &'static [u8])> {
+    let (path, arguments) = as_kept()?;
     // By its own name where that still is the same file, so that it is listed as before; by the
     // kernel's link where the file was replaced or removed since.
     let path = if is_same_file(path, THIS) { path } else { THIS };
-    let path_len = CStr::from_bytes_until_nul(bytes)
-        .ok()?
-        .to_bytes_with_nul()
-        .len();
-    Some((path, &bytes[path_len..]))
+    Some((path, arguments))
 }
 
 /// The arguments as `execve` takes them.

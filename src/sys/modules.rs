@@ -16,6 +16,8 @@ use super::memory;
 
 /// Objects kept; a torch process has about 300.
 const CAPACITY: usize = 1024;
+/// Bytes of the longest path.
+const PATH: usize = 4096;
 
 /// An object, and where it lies.
 #[derive(Clone, Copy)]
@@ -43,6 +45,33 @@ impl Module {
 
     fn contains(&self, address: usize) -> bool {
         (self.start..self.end).contains(&address)
+    }
+
+    /// The object's path; empty for the program itself.
+    ///
+    /// The loader frees the name of what it unloads, and what was read in the parent may be gone
+    /// in the child; so it is proven before it is followed.
+    pub fn path(&self) -> &'static str {
+        let name = self.object.name;
+        if name.is_null() {
+            return "";
+        }
+        let mut reader = memory::Reader::default();
+        for at in 0..PATH {
+            match reader.byte(name.addr() + at) {
+                Some(0) => break,
+                Some(_) => {}
+                None => return "?",
+            }
+        }
+        // SAFETY: readable up to its NUL, as was seen just now; this thread looks at it at once.
+        let path: &'static CStr = unsafe { CStr::from_ptr(name) };
+        path.to_str().unwrap_or("?")
+    }
+
+    /// The build id of its file, and how many bytes that has.
+    pub fn build_id(&self) -> Option<([u8; elf::BUILD_ID], usize)> {
+        elf::build_id(&self.object, self.start, self.end)
     }
 }
 
@@ -110,6 +139,32 @@ fn current() -> &'static [Module] {
     unsafe { &(&*table.objects.get())[..table.len.load(Ordering::Relaxed).min(CAPACITY)] }
 }
 
+/// Modules that were met, to be told of once each: a place for each that the table can hold.
+///
+/// By their places in the table. A refresh by another thread of this process may move them, which
+/// costs a module that is told too much, and one too little.
+#[derive(Default)]
+pub struct Met([u64; CAPACITY / 64]);
+
+impl Met {
+    /// Notes the module that holds `address`.
+    pub fn note(&mut self, address: usize) {
+        let met = current().iter().position(|module| module.contains(address));
+        if let Some(index) = met {
+            self.0[index / 64] |= 1 << (index % 64);
+        }
+    }
+
+    /// The modules noted, in the loader's order.
+    pub fn modules(&self) -> impl Iterator<Item = &'static Module> {
+        current()
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| self.0[index / 64] >> (index % 64) & 1 == 1)
+            .map(|(_, module)| module)
+    }
+}
+
 /// Where an address lies.
 #[derive(Clone, Copy, Debug)]
 pub struct Located<'a> {
@@ -130,11 +185,10 @@ pub fn object_at(address: usize) -> Option<&'static Module> {
 
 /// Names `address`, without the symbol: no more than a walk of the table.
 pub fn locate_module(address: usize) -> Option<Located<'static>> {
-    let object = &object_at(address)?.object;
-    let path = core::str::from_utf8(object.path()).unwrap_or("?");
+    let module = object_at(address)?;
     Some(Located {
-        path,
-        offset: address - object.base,
+        path: module.path(),
+        offset: address - module.object.base,
         symbol: None,
         symbol_offset: 0,
     })
