@@ -776,7 +776,7 @@ mod tests {
     fn of_many_or_long_arguments_the_beginning() {
         let many: &[u8] = &[b"x\0".repeat(100_000), b"last\0".to_vec()].concat();
         let long: &[u8] = &[b"y".repeat(1 << 20), b"\0last\0".to_vec()].concat();
-        let empty: &[u8] = &[0; 1 << 20];
+        let empty: &[u8] = &vec![0; 1 << 20];
         for arguments in [many, long, empty] {
             for size in [128 * 1024, 1700] {
                 let event = with_arguments(size, arguments.to_vec().leak());
