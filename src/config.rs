@@ -8,6 +8,11 @@
 //! the file named by `FORKGUARD_CONFIG`, the environment, plain lines of the file. The named
 //! file stands in the place of `/etc/forkguard.conf`, but for the latter's `!` lines. In
 //! secure-execution mode (a setuid program) the environment is not read at all.
+//!
+//! `FORKGUARD_TRACE` is no setting but the `forkguard` command's own way to watch a program: the
+//! full path of a file that every event goes to, whatever the settings say, with those that only a
+//! trace is told (`attempted`, `context`). It decides nothing, so no file can forbid it; under `off`
+//! it has the guard watch without a word.
 
 pub mod command;
 
@@ -226,6 +231,7 @@ pub struct Config {
     policy: Chain,
     report: Report,
     path: Text<PATH>,
+    trace: Text<PATH>,
     ignore: Text<IGNORE>,
     exec: Exec,
     command: Text<COMMAND>,
@@ -245,6 +251,7 @@ impl Config {
         policy: Chain::ABORT,
         report: Report::None,
         path: Text::EMPTY,
+        trace: Text::EMPTY,
         ignore: Text::EMPTY,
         exec: Exec::None,
         command: Text::EMPTY,
@@ -306,7 +313,7 @@ impl Config {
 
     /// Whether nothing is to be intercepted.
     pub fn is_off(&self) -> bool {
-        self.policy.first() == Policy::Off
+        self.policy.first() == Policy::Off && self.trace().is_none()
     }
 
     /// The chain as the user wrote it: `exec,abort`.
@@ -330,6 +337,14 @@ impl Config {
                 .ok()
                 .map(Target::Path),
         }
+    }
+
+    /// The file of the command that watches this program, if one does.
+    pub fn trace(&self) -> Option<&CStr> {
+        if self.trace.len == 0 {
+            return None;
+        }
+        CStr::from_bytes_with_nul(&self.trace.bytes[..=self.trace.len]).ok()
     }
 
     /// Whether the user wants this driver function treated as a probe.
@@ -560,6 +575,9 @@ impl Loader<'_> {
             }
             self.config.replaced |= variable.starts_with(b"FORKGUARD_PARENT_PID=");
             self.config.restarted |= variable.starts_with(b"FORKGUARD_RESTARTED=");
+            if let Some(path) = variable.strip_prefix(b"FORKGUARD_TRACE=") {
+                self.trace(path);
+            }
             for (i, (key, name)) in KEYS.into_iter().enumerate() {
                 let value = variable
                     .strip_prefix(name.as_bytes())
@@ -751,6 +769,16 @@ impl Loader<'_> {
         }
         self.config.report = Report::Path;
         true
+    }
+
+    fn trace(&mut self, path: &[u8]) {
+        let empty_or_full = path.is_empty() || path.starts_with(b"/");
+        if !empty_or_full || !self.config.trace.set(&[path]) {
+            self.say(format_args!(
+                "FORKGUARD_TRACE: \"{}\" is no full path of at most {PATH} bytes; nothing is traced",
+                Shown(path)
+            ));
+        }
     }
 
     fn verbose(&mut self, value: &[u8], place: Place<'_>) -> bool {

@@ -19,6 +19,7 @@
 //! | [`python`] | what the guard does to the interpreter: watches torch's own refusal, rewrites forks |
 //! | [`semaphores`] | anonymous semaphores that a fresh process can map |
 //! | [`template`] | the fresh interpreter that is kept ready, and its copies |
+//! | [`trace`] | what only the command that watches a program is told |
 //! | [`siblings`] | what the processes of one family share |
 //! | [`config`] | the variables and the file |
 //! | [`sys`] | the operating system, as hooks may use it |
@@ -51,6 +52,7 @@ pub mod siblings;
 pub mod stack;
 pub mod sys;
 pub mod template;
+pub mod trace;
 
 /// Before `main`: the configuration, the table, the true functions. Nothing that needs a heap.
 #[cfg(not(test))]
@@ -69,4 +71,5 @@ fn load() {
     exports::wait::prepare();
     exports::image::prepare();
     exports::random::prepare();
+    trace::loaded();
 }

@@ -13,7 +13,7 @@ use crate::gate::{self, Standing};
 use crate::policy::{cpu, exec, teardown};
 use crate::stack::{self, Stack};
 use crate::sys::{modules, raw, thread};
-use crate::{config, python, siblings, template};
+use crate::{config, python, siblings, template, trace};
 
 /// Longest function name kept, its NUL included.
 pub const FUNCTION_NAME: usize = 64;
@@ -98,6 +98,9 @@ pub struct Fork {
     /// The child's pid; 0 until it is known.
     pub child: i32,
 }
+
+/// `CUDA_SUCCESS`.
+const SUCCESS: u32 = 0;
 
 const CLEAN: u32 = 0;
 const INITIALISING: u32 = 1;
@@ -227,9 +230,10 @@ pub fn begin_initialisation(function: &CStr) -> Attempt {
 
 impl Attempt {
     /// The call has returned. A failing `cuInit` initialises nothing.
-    pub fn finish(self, succeeded: bool) {
-        if !succeeded {
+    pub fn finish(self, result: u32) {
+        if result != SUCCESS {
             if self.first {
+                trace::attempted(initialisation(), result);
                 RECORDED.store(false, Ordering::Release);
                 let _ = STATE.compare_exchange(
                     INITIALISING,

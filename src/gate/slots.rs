@@ -20,6 +20,7 @@ use crate::config;
 use crate::lineage;
 use crate::report::Kind;
 use crate::revive::runtime;
+use crate::trace;
 
 /// How many functions can be guarded.
 pub const CAPACITY: usize = 2048;
@@ -269,6 +270,7 @@ pub fn note_use(index: Index) {
     let meaning = meaning(index);
     if meaning & NOTE_CONTEXT != 0 {
         lineage::note_context();
+        trace::context(name(index));
         if special(index) != Some(Special::PrimaryRetain) {
             runtime::makes_other_context();
         }

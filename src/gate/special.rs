@@ -122,7 +122,7 @@ unsafe extern "C" fn init(flags: c_uint) -> u32 {
     let result = unsafe { real(flags) };
     here.in_driver.set(here.in_driver.get() - 1);
     revive::after_driver(result == SUCCESS);
-    attempt.finish(result == SUCCESS);
+    attempt.finish(result);
     result
 }
 

@@ -4,6 +4,7 @@ pub mod abort;
 pub mod cpu;
 pub mod entry;
 pub mod exec;
+pub mod off;
 pub mod replace;
 pub mod revive;
 pub mod teardown;
@@ -55,7 +56,7 @@ pub fn used(call: &Call) -> Verdict {
         match policy {
             Policy::Abort => abort::act(call),
             Policy::Warn => return warn::act(call),
-            Policy::Off => return Verdict::Forward,
+            Policy::Off => return off::act(call),
             // It acted at the fork; here it may still run what `FORKGUARD_EXEC` names.
             Policy::Exec => replace::act(call),
             Policy::Cpu => return cpu::act(call),

@@ -11,7 +11,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use super::buffer::Buffer;
 use super::scene::{Room, Scene};
 use super::sink::{self, Target};
-use super::{LISTED, Served, Violation, json, text};
+use super::{Action, LISTED, Noted, Served, Violation, json, text};
 use crate::config::{self, Config};
 use crate::lineage::{self, Moment};
 use crate::policy::exec::Rewrite;
@@ -91,6 +91,21 @@ fn speaks(config: &Config) -> bool {
     config.report() != Some(Target::Stderr)
 }
 
+/// Whether anybody but a trace is told of a violation.
+fn is_told(v: &Violation<'_>) -> bool {
+    v.action != Action::Watch
+}
+
+/// Writes an event to where it was asked for, and to the trace.
+fn write(config: &Config, target: Option<Target<'_>>, event: &[u8]) {
+    if let Some(target) = target {
+        sink::event(target, event);
+    }
+    if let Some(path) = config.trace() {
+        sink::trace(path, event);
+    }
+}
+
 fn colour(config: &Config) -> bool {
     config.colour && sink::stderr_is_terminal()
 }
@@ -111,7 +126,7 @@ fn line(make: impl FnOnce(&mut Buffer<'_>)) {
 /// wrong. Where a sibling already told it, the line is the whole text.
 pub fn first(v: &Violation<'_>) {
     let config = config::get();
-    if !speaks(config) || v.told_by.is_some() {
+    if !speaks(config) || !is_told(v) || v.told_by.is_some() {
         return;
     }
     let _errno = ErrnoGuard::new();
@@ -129,7 +144,7 @@ pub fn rest(v: &Violation<'_>) {
     if let Some(mut claim) = Claim::take() {
         let tools = claim.tools();
         let scene = Scene::ask(&mut tools.scene, colour(config));
-        if speaks(config) && v.repeats <= LISTED {
+        if speaks(config) && is_told(v) && v.repeats <= LISTED {
             let mut out = Buffer::new(&mut tools.text);
             if v.told_by.is_some() {
                 text::told(&mut out, v, &scene);
@@ -138,10 +153,11 @@ pub fn rest(v: &Violation<'_>) {
             }
             sink::to_stderr(out.finish());
         }
-        if let Some(target) = config.report() {
+        let target = config.report().filter(|_| is_told(v));
+        if target.is_some() || config.trace().is_some() {
             let mut out = Buffer::new(&mut tools.event);
             json::violation(&mut out, v, &scene);
-            sink::event(target, out.finish());
+            write(config, target, out.finish());
         }
     } else {
         rest_in_short(v, config);
@@ -152,7 +168,7 @@ pub fn rest(v: &Violation<'_>) {
 #[cold]
 #[inline(never)]
 fn rest_in_short(v: &Violation<'_>, config: &Config) {
-    if speaks(config) && v.repeats <= LISTED {
+    if speaks(config) && is_told(v) && v.repeats <= LISTED {
         line(|out| {
             if v.told_by.is_some() {
                 text::told(out, v, &Scene::UNKNOWN);
@@ -161,12 +177,21 @@ fn rest_in_short(v: &Violation<'_>, config: &Config) {
             }
         });
     }
-    if let Some(target) = config.report() {
-        let mut room = [0; 3072];
-        let mut out = Buffer::new(&mut room);
-        json::violation_short(&mut out, v, &Scene::UNKNOWN);
-        sink::event(target, out.finish());
+    let target = config.report().filter(|_| is_told(v));
+    if target.is_some() || config.trace().is_some() {
+        event_in_short(config, target, |out| {
+            json::violation_short(out, v, &Scene::UNKNOWN);
+        });
     }
+}
+
+/// An event that is made on the stack. Not inlined, as `line`.
+#[inline(never)]
+fn event_in_short(config: &Config, target: Option<Target<'_>>, make: impl FnOnce(&mut Buffer<'_>)) {
+    let mut room = [0; 3072];
+    let mut out = Buffer::new(&mut room);
+    make(&mut out);
+    write(config, target, out.finish());
 }
 
 /// Tells of the first initialisation: the event where events are asked for, the line where
@@ -176,7 +201,7 @@ pub fn initialised(at: &Moment) {
     let said = config.verbose >= 1;
     let event = events_wanted(config);
     let said = said && speaks(config);
-    if !said && event.is_none() {
+    if !said && event.is_none() && config.trace().is_none() {
         return;
     }
     let _errno = ErrnoGuard::new();
@@ -188,20 +213,47 @@ pub fn initialised(at: &Moment) {
             text::initialised(&mut out, at, &scene);
             sink::to_stderr(out.finish());
         }
-        if let Some(target) = event {
+        if event.is_some() || config.trace().is_some() {
             let mut out = Buffer::new(&mut tools.event);
             json::initialised(&mut out, at, config.policy().name(), &scene);
-            sink::event(target, out.finish());
+            write(config, event, out.finish());
         }
-    } else if said {
+        return;
+    }
+    if said {
         line(|out| text::initialised(out, at, &Scene::UNKNOWN));
+    }
+    if event.is_some() || config.trace().is_some() {
+        let policy = config.policy().name();
+        event_in_short(config, event, |out| {
+            json::initialised_short(out, at, policy, &Scene::UNKNOWN);
+        });
     }
 }
 
-/// Tells of what is no violation, to whom it is to be told: a line by `say`, an event by `write`.
+/// Tells a trace, and nobody else.
+pub fn noted(noted: Noted, at: &Moment) {
+    let config = config::get();
+    let _errno = ErrnoGuard::new();
+    let policy = config.policy().name();
+    let initialised = lineage::initialisation();
+    if let Some(mut claim) = Claim::take() {
+        let tools = claim.tools();
+        let scene = Scene::ask(&mut tools.scene, false);
+        let mut out = Buffer::new(&mut tools.event);
+        json::noted(&mut out, noted, at, initialised, policy, &scene);
+        write(config, None, out.finish());
+    } else {
+        event_in_short(config, None, |out| {
+            json::noted_short(out, noted, at, initialised, policy, &Scene::UNKNOWN);
+        });
+    }
+}
+
+/// Tells of what is no violation, to whom it is to be told: a line by `say`, an event by `make`.
 fn tell(
     say: impl FnOnce(&mut Buffer<'_>, &Scene<'_>),
-    write: impl FnOnce(&mut Buffer<'_>, &Scene<'_>),
+    make: impl FnOnce(&mut Buffer<'_>, &Scene<'_>),
 ) {
     let config = config::get();
     let _errno = ErrnoGuard::new();
@@ -215,10 +267,11 @@ fn tell(
         say(&mut out, &scene);
         sink::to_stderr(out.finish());
     }
-    if let Some(target) = events_wanted(config) {
+    let target = events_wanted(config);
+    if target.is_some() || config.trace().is_some() {
         let mut out = Buffer::new(&mut tools.event);
-        write(&mut out, &scene);
-        sink::event(target, out.finish());
+        make(&mut out, &scene);
+        write(config, target, out.finish());
     }
 }
 
@@ -234,7 +287,7 @@ pub fn served(served: &Served<'_>) {
 /// served.
 pub fn tells_of_service() -> bool {
     let config = config::get();
-    config.verbose >= 1 || events_wanted(config).is_some()
+    config.verbose >= 1 || events_wanted(config).is_some() || config.trace().is_some()
 }
 
 /// On stderr, silence is the rule; a file that was asked for is told everything.

@@ -9,7 +9,7 @@ use super::buffer::Buffer;
 use super::frames;
 use super::native;
 use super::scene::Scene;
-use super::{Action, Kind, Served, Service, Violation, advice};
+use super::{Action, Kind, Noted, Served, Service, Violation, advice};
 use crate::lineage::{Fork, Moment};
 use crate::policy::exec::Rewrite;
 use crate::policy::revive;
@@ -72,6 +72,7 @@ struct Event<'a> {
     violation: Option<&'a Violation<'a>>,
     rewrite: Option<&'a Rewrite<'a>>,
     service: Option<Service>,
+    noted: Option<Noted>,
 }
 
 /// A violation, as one line. Nothing is written where even its shortest form does not fit.
@@ -95,6 +96,7 @@ fn of_violation<'a>(v: &'a Violation<'a>) -> Event<'a> {
         violation: Some(v),
         rewrite: None,
         service: None,
+        noted: None,
     }
 }
 
@@ -115,13 +117,18 @@ pub fn served(out: &mut Buffer<'_>, served: &Served<'_>, scene: &Scene<'_>) {
         violation: None,
         rewrite: None,
         service: Some(served.service),
+        noted: None,
     };
     fit(out, &event, scene, &LIMITS);
 }
 
 /// The first initialisation, as one line.
 pub fn initialised(out: &mut Buffer<'_>, at: &Moment, policy: &str, scene: &Scene<'_>) {
-    let event = Event {
+    fit(out, &of_initialised(at, policy), scene, &LIMITS);
+}
+
+fn of_initialised<'a>(at: &'a Moment, policy: &'a str) -> Event<'a> {
+    Event {
         name: "initialised",
         policy,
         here: at,
@@ -131,8 +138,64 @@ pub fn initialised(out: &mut Buffer<'_>, at: &Moment, policy: &str, scene: &Scen
         violation: None,
         rewrite: None,
         service: None,
-    };
+        noted: None,
+    }
+}
+
+/// What only a trace is told, as one line; `at` is where it happened.
+pub fn noted(
+    out: &mut Buffer<'_>,
+    noted: Noted,
+    at: &Moment,
+    initialised: &Moment,
+    policy: &str,
+    scene: &Scene<'_>,
+) {
+    let event = of_noted(noted, at, initialised, policy);
     fit(out, &event, scene, &LIMITS);
+}
+
+/// The same without any stack: for where memory is scarce.
+pub fn noted_short(
+    out: &mut Buffer<'_>,
+    noted: Noted,
+    at: &Moment,
+    initialised: &Moment,
+    policy: &str,
+    scene: &Scene<'_>,
+) {
+    let event = of_noted(noted, at, initialised, policy);
+    fit(out, &event, scene, &LIMITS[LIMITS.len() - 1..]);
+}
+
+fn of_noted<'a>(
+    noted: Noted,
+    at: &'a Moment,
+    initialised: &'a Moment,
+    policy: &'a str,
+) -> Event<'a> {
+    Event {
+        name: match noted {
+            Noted::Loaded => "loaded",
+            Noted::Attempted(_) => "attempted",
+            Noted::Context => "context",
+        },
+        policy,
+        here: at,
+        initialised,
+        context: noted == Noted::Context,
+        child: None,
+        violation: None,
+        rewrite: None,
+        service: None,
+        noted: Some(noted),
+    }
+}
+
+/// The same without any stack: for where memory is scarce.
+pub fn initialised_short(out: &mut Buffer<'_>, at: &Moment, policy: &str, scene: &Scene<'_>) {
+    let event = of_initialised(at, policy);
+    fit(out, &event, scene, &LIMITS[LIMITS.len() - 1..]);
 }
 
 /// A fork that became a fresh process (`rewritten`), or did not (`refused`), as one line.
@@ -157,6 +220,7 @@ pub fn rewritten(
         violation: None,
         rewrite: Some(rewrite),
         service: None,
+        noted: None,
     };
     fit(out, &event, scene, &LIMITS);
 }
@@ -277,7 +341,16 @@ impl<'b> Writer<'b, '_> {
         if let Some(rewrite) = event.rewrite {
             self.rewrite(rewrite);
         }
-        self.moment("initialised", event.initialised);
+        if let Some(Noted::Attempted(code)) = event.noted {
+            self.raw("code", format_args!("{code}"));
+        }
+        match event.noted {
+            // Nothing was initialised.
+            Some(Noted::Loaded | Noted::Attempted(_)) => {
+                self.raw("initialised", format_args!("null"));
+            }
+            _ => self.moment("initialised", event.initialised),
+        }
         if let Some(replaced) = event.rewrite.and_then(|rewrite| rewrite.replaced) {
             match replaced.fork {
                 Some(fork) => {
@@ -312,7 +385,10 @@ impl<'b> Writer<'b, '_> {
         } else {
             self.raw("forked", format_args!("null"));
             self.raw("forks", format_args!("[]"));
-            self.raw("used", format_args!("null"));
+            match event.noted {
+                Some(Noted::Attempted(_) | Noted::Context) => self.moment("used", event.here),
+                _ => self.raw("used", format_args!("null")),
+            }
         }
         self.modules();
         self.name("advice");
@@ -334,6 +410,7 @@ impl<'b> Writer<'b, '_> {
                 Action::Abort(None) => "abort",
                 Action::Abort(Some(_)) => "exit",
                 Action::Warn => "warn",
+                Action::Watch => "none",
             },
         );
         if let Action::Abort(Some(code)) = v.action {

@@ -24,6 +24,19 @@ pub enum Action {
     Abort(Option<u8>),
     /// The call goes on and fails as it would.
     Warn,
+    /// The same, and nobody but a trace is told: nothing was to be done.
+    Watch,
+}
+
+/// What only a trace is told: that which is no violation and of no interest to anybody else.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Noted {
+    /// The guard is in the process.
+    Loaded,
+    /// A `cuInit` that failed with this code.
+    Attempted(u32),
+    /// A context was about to be made: CUDA is used, not only asked.
+    Context,
 }
 
 /// How the child touched CUDA.

@@ -9,7 +9,7 @@ use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::buffer::Buffer;
-use crate::sys::raw::ErrnoGuard;
+use crate::sys::raw::{self, ErrnoGuard};
 
 /// Standard error's descriptor.
 const STDERR: i32 = libc::STDERR_FILENO;
@@ -18,6 +18,8 @@ const PATIENCE: i64 = 2000;
 /// The same, after it was waited for in vain: a report has several parts, and the process that
 /// makes it is to end soon.
 const LITTLE_PATIENCE: i64 = 50;
+/// Bytes of a complaint.
+const LINE: usize = 512;
 /// A write of at most so many bytes does not block on a pipe that polls as writable.
 const PIPE_CHUNK: usize = 4096;
 
@@ -120,10 +122,32 @@ pub fn event(target: Target<'_>, bytes: &[u8]) {
         Target::Path(path) => to_path(path, bytes),
     };
     if let Err(failure) = result {
-        let mut room = [0; 512];
+        let mut room = [0; LINE];
         let mut line = Buffer::new(&mut room);
         complain(&mut line, target, failure);
         to_stderr(line.finish());
+    }
+}
+
+/// Writes one event to the file of the command that watches this program. Where the file's folder
+/// is gone, so is the command, and what this process outlived it for is nobody's business.
+pub fn trace(path: &CStr, bytes: &[u8]) {
+    if bytes.is_empty() {
+        return;
+    }
+    let _errno = ErrnoGuard::new();
+    match to_path(path, bytes) {
+        Ok(()) | Err(Failure::Errno(libc::ENOENT)) => {}
+        Err(failure) => {
+            let mut room = [0; LINE];
+            let mut line = Buffer::new(&mut room);
+            line.put(format_args!(
+                "forkguard: the trace has not all of pid {}, which could not write to its file: \
+                 {failure}\n",
+                raw::getpid()
+            ));
+            to_stderr(line.finish());
+        }
     }
 }
 

@@ -255,7 +255,7 @@ impl fmt::Display for Consequence<'_> {
                 write!(f, "ending pid {pid} with exit code {code}")?;
             }
             Action::Abort(Some(code)) => write!(f, "ending it with exit code {code}")?,
-            Action::Warn => {
+            Action::Warn | Action::Watch => {
                 if self.named {
                     write!(f, "pid {pid} goes on, ")?;
                 } else {

@@ -20,6 +20,7 @@ use self::write_once::WriteOnce;
 use super::{PYTHON_FRAMES, PYTHON_OUTER_FRAMES, PythonFrames};
 use crate::sys::elf;
 use crate::sys::memory::Reader;
+use crate::trace;
 
 /// Frames of one stack that are looked at, at most. A deeper stack's outermost frames are not
 /// found; walking this far takes a few milliseconds.
@@ -83,7 +84,12 @@ pub fn capture(into: &mut PythonFrames) {
     if let Some(interpreter) = INTERPRETER.get() {
         let mut memory = Reader::default();
         if let Some(thread) = interpreter.thread_state(&mut memory) {
-            Walk::of(interpreter, thread, &mut memory).write(interpreter, &mut memory, into);
+            let mut walk = Walk::of(interpreter, thread, false, &mut memory);
+            if walk.count > PYTHON_FRAMES && trace::is_on() {
+                // Of a deep chain of imports, more of the program than of the machinery.
+                walk = Walk::of(interpreter, thread, true, &mut memory);
+            }
+            walk.write(interpreter, &mut memory, into);
         }
     }
 }
@@ -234,6 +240,20 @@ impl Interpreter {
         (its_type == self.code_type).then_some(code)
     }
 
+    /// Whether a frame runs the interpreter's own code that imports modules.
+    fn is_import_machinery(&self, frame: usize, memory: &mut Reader) -> bool {
+        const ITS_FILES: &[u8] = b"<frozen importlib";
+        let mut name = [0; ITS_FILES.len() + text::CUT.len()];
+        let file = self
+            .code(frame, memory)
+            .and_then(|code| memory.word(code + self.layout.code_file));
+        file.is_some_and(|file| {
+            let types = self.str_type;
+            text::write(file, types, &self.layout, memory, Keep::Start, &mut name);
+            name.starts_with(ITS_FILES)
+        })
+    }
+
     /// The line a frame is at; 0 where its code has none.
     fn line(&self, frame: usize, code: usize, memory: &mut Reader) -> u32 {
         // SAFETY: `frame` is in the calling thread's own stack and runs the code object `code`
@@ -280,7 +300,9 @@ struct Walk {
 }
 
 impl Walk {
-    fn of(python: &Interpreter, thread: usize, memory: &mut Reader) -> Self {
+    /// Walks the thread's stack, without the frames of the import machinery where they are not
+    /// wanted.
+    fn of(python: &Interpreter, thread: usize, without_imports: bool, memory: &mut Reader) -> Self {
         let mut walk = Self {
             inner: [0; INNER],
             outer: [0; PYTHON_OUTER_FRAMES],
@@ -295,20 +317,21 @@ impl Walk {
                 walk.complete = true;
                 break;
             }
+            let mut is_wanted = true;
             if python.minor <= 10 {
                 // Here frames are objects, and say so.
                 if memory.word(frame + layout.object_type) != Some(python.frame_type) {
                     break;
                 }
-                walk.keep(frame);
-            } else if python.minor == 11 {
-                walk.keep(frame);
-            } else {
+            } else if python.minor >= 12 {
                 match memory.byte(frame + layout.frame_owner) {
-                    Some(owner) if owner < FIRST_INTERNAL_OWNER => walk.keep(frame),
-                    Some(_) => {}
+                    Some(owner) if owner < FIRST_INTERNAL_OWNER => {}
+                    Some(_) => is_wanted = false,
                     None => break,
                 }
+            }
+            if is_wanted && !(without_imports && python.is_import_machinery(frame, memory)) {
+                walk.keep(frame);
             }
             next = memory.word(frame + layout.frame_previous);
         }

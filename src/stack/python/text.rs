@@ -16,7 +16,7 @@ pub enum Keep {
 }
 
 /// What stands where a text was cut.
-const CUT: &str = "\u{2026}";
+pub const CUT: &str = "\u{2026}";
 /// What stands for a text that cannot be read.
 const UNREADABLE: &[u8] = b"?";
 /// Code units read at once.
