@@ -276,7 +276,7 @@ macro_rules! answered {
         /// Refuses.
         #[unsafe(no_mangle)]
         #[unsafe(naked)]
-        pub unsafe extern "C" fn $name() -> u32 {
+        pub extern "C" fn $name() -> u32 {
             #[cfg(target_arch = "x86_64")]
             core::arch::naked_asm!("jmp {refuse}", refuse = sym refuse);
             #[cfg(target_arch = "aarch64")]
