@@ -188,6 +188,7 @@ impl<const N: usize> Text<N> {
 enum Report {
     None,
     Path,
+    Text,
     Fd(i32),
     Stderr,
 }
@@ -330,13 +331,24 @@ impl Config {
     /// Where events go, if anywhere.
     pub fn report(&self) -> Option<Target<'_>> {
         match self.report {
-            Report::None => None,
+            Report::None | Report::Text => None,
             Report::Fd(fd) => Some(Target::Fd(fd)),
             Report::Stderr => Some(Target::Stderr),
-            Report::Path => CStr::from_bytes_with_nul(&self.path.bytes[..=self.path.len])
-                .ok()
-                .map(Target::Path),
+            Report::Path => self.path().map(Target::Path),
         }
+    }
+
+    /// The file that the report's text goes to as well, in the place of events, if one does.
+    pub fn text_report(&self) -> Option<&CStr> {
+        if self.report == Report::Text {
+            self.path()
+        } else {
+            None
+        }
+    }
+
+    fn path(&self) -> Option<&CStr> {
+        CStr::from_bytes_with_nul(&self.path.bytes[..=self.path.len]).ok()
     }
 
     /// The file of the command that watches this program, if one does.
@@ -747,6 +759,17 @@ impl Loader<'_> {
             self.config.report = Report::Fd(fd);
             return true;
         }
+        let (value, kind) = match value.strip_prefix(b"text:") {
+            Some(path) => (path.trim_ascii(), Report::Text),
+            None => (value, Report::Path),
+        };
+        if value.is_empty() {
+            self.say(format_args!(
+                "{place}: \"text:\" names no file; write text:/dev/termination-log, for example. \
+                 Nothing is written"
+            ));
+            return false;
+        }
         // The program may change its folder later; the file stays where it was meant.
         let mut room = [0; PATH];
         let kept = if value.starts_with(b"/") {
@@ -767,7 +790,7 @@ impl Loader<'_> {
             ));
             return false;
         }
-        self.config.report = Report::Path;
+        self.config.report = kind;
         true
     }
 
@@ -1271,6 +1294,23 @@ mod tests {
         assert_eq!(
             environment(&[c"FORKGUARD_REPORT=stderr"]).0.report(),
             Some(Target::Stderr)
+        );
+    }
+
+    #[test]
+    fn the_text_may_go_to_a_file_in_place_of_events() {
+        let (config, said) = environment(&[c"FORKGUARD_REPORT=text:/dev/termination-log"]);
+        assert_eq!(config.text_report(), Some(c"/dev/termination-log"));
+        assert_eq!((config.report(), said.len()), (None, 0));
+        let (config, said) = environment(&[c"FORKGUARD_REPORT=text: "]);
+        assert_eq!((config.text_report(), config.report()), (None, None));
+        assert!(
+            said.len() == 1 && said[0].contains("names no file"),
+            "{said:#?}"
+        );
+        assert_eq!(
+            environment(&[c"FORKGUARD_REPORT=/text"]).0.text_report(),
+            None
         );
     }
 

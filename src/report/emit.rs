@@ -153,6 +153,19 @@ pub fn rest(v: &Violation<'_>) {
             }
             sink::to_stderr(out.finish());
         }
+        // One report a cause: where the text is kept, the end of the file may be all that is read.
+        if let Some(path) = config.text_report()
+            && is_told(v)
+            && v.told_by.is_none()
+        {
+            let mut out = Buffer::new(&mut tools.text);
+            let plain = Scene {
+                colour: false,
+                ..scene
+            };
+            text::violation(&mut out, v, &plain);
+            sink::event(Target::Path(path), out.finish());
+        }
         let target = config.report().filter(|_| is_told(v));
         if target.is_some() || config.trace().is_some() {
             let mut out = Buffer::new(&mut tools.event);
