@@ -20,6 +20,8 @@ pub struct Arguments {
 pub enum Subcommand {
     /// Run a program under the guard
     Run(Run),
+    /// Show recorded events: who initialised CUDA, who forked, who used it, and what to do
+    Explain(Explain),
     /// Print the completions of a shell
     Completions {
         /// The shell
@@ -66,4 +68,20 @@ pub struct Run {
     pub library: Library,
     #[command(flatten)]
     pub program: Program,
+}
+
+#[derive(Args)]
+pub struct Explain {
+    /// The events that a report file holds (run --report FILE); - is standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Show every frame, folding none away
+    #[arg(long)]
+    pub full: bool,
+    /// Show no lines of the program's source
+    #[arg(long)]
+    pub no_source: bool,
+    /// Look for the program's files below this folder first (a container's file system)
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
 }

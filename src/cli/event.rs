@@ -40,6 +40,35 @@ pub struct Event {
     pub context: bool,
     /// Why `exec` or `revive` could not serve.
     pub reason: Option<String>,
+    /// Of a violation, what was done: `abort`, `exit` or `warn`.
+    #[serde(default)]
+    pub action: String,
+    /// … and the exit code it ended with.
+    pub exit_code: Option<i32>,
+    /// How CUDA was touched: `driver-call`, `torch-refusal` or `xla-call`.
+    #[serde(default)]
+    pub kind: String,
+    /// Whether `cuInit` had not yet returned when the fork was made.
+    #[serde(default)]
+    pub initialising: bool,
+    /// Why a process that was to be a fresh one is a fork.
+    pub refusal: Option<String>,
+    /// Why a process that was to have a driver of its own has none.
+    pub not_revived: Option<String>,
+    /// Of a rewritten fork, what it was to run.
+    #[serde(default)]
+    pub process: String,
+    /// … the fresh process.
+    pub child: Option<i32>,
+    /// … how it was made: `exec`, `template` or `command`.
+    #[serde(default)]
+    pub way: String,
+    /// The files that the native frames lie in.
+    #[serde(default)]
+    pub modules: Vec<ModuleFile>,
+    /// Events before this one that were not written, because there were too many.
+    #[serde(default)]
+    pub suppressed: u64,
     /// Where CUDA was initialised.
     pub initialised: Option<Moment>,
     /// The fork that made the process.
@@ -76,6 +105,20 @@ pub struct Moment {
     pub python: Vec<PythonFrame>,
     /// Native frames, innermost last.
     pub native: Vec<NativeFrame>,
+    /// How many frames of Python were left out.
+    pub python_omitted: u64,
+    /// How many native frames were left out.
+    pub native_omitted: u64,
+}
+
+/// A file that was mapped into the process.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct ModuleFile {
+    /// Its path.
+    pub module: String,
+    /// Its build id in hexadecimal; it may have none.
+    pub build_id: Option<String>,
 }
 
 /// A frame of Python.

@@ -13,8 +13,8 @@
 
 mod arguments;
 mod completions;
-#[allow(dead_code, reason = "the subcommands that read events come next")]
 mod event;
+mod explain;
 mod launch;
 mod library;
 mod run;
@@ -30,6 +30,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let ended = match arguments.subcommand {
         Subcommand::Run(run) => run::run(&run),
+        Subcommand::Explain(arguments) => explain::explain(&arguments),
         Subcommand::Completions { shell } => completions::print_completions(shell),
         Subcommand::Manual => completions::manual(),
     };

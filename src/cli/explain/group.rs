@@ -1,0 +1,122 @@
+//! Events of one cause, as one: of a file of millions only these are kept, each with one event as
+//! its example.
+
+use std::collections::{HashMap, HashSet};
+
+use super::cause::{self, Class};
+use super::time::Stamp;
+use crate::event::Event;
+
+/// Causes that are kept; a program has a handful.
+const CAUSES: usize = 1000;
+/// Processes of one cause that are counted exactly.
+const COUNTED: usize = 200_000;
+/// Processes that are named.
+pub const NAMED: usize = 10;
+
+/// Events of one cause.
+pub struct Group {
+    /// What they amount to.
+    pub class: Class,
+    /// The first of them.
+    pub example: Event,
+    /// Where CUDA was initialised.
+    pub initialisation: String,
+    /// How many events there were.
+    pub events: u64,
+    /// The processes that it happened to, in the order of their events; the first of them.
+    pub pids: Vec<i32>,
+    /// How many processes there were.
+    pub processes: usize,
+    /// When the first and the last were; an event's time may be unreadable.
+    pub times: Option<(Stamp, Stamp)>,
+    seen: HashSet<(i32, Option<Stamp>)>,
+}
+
+/// All causes of a file, in the order in which they came.
+#[derive(Default)]
+pub struct Groups {
+    all: Vec<Group>,
+    by_cause: HashMap<String, usize>,
+    /// Events of causes that were too many to be kept.
+    pub left_out: u64,
+    /// Events that the guard itself left out when it wrote the file.
+    pub suppressed: u64,
+}
+
+impl Groups {
+    /// Adds an event, and answers which cause it belongs to.
+    pub fn add(&mut self, event: &Event) -> Option<usize> {
+        self.suppressed = self.suppressed.saturating_add(event.suppressed);
+        let cause = cause::of(event);
+        let index = match self.by_cause.get(&cause) {
+            Some(&index) => index,
+            None if self.all.len() >= CAUSES => {
+                self.left_out += 1;
+                return None;
+            }
+            None => {
+                self.all.push(Group::new(event));
+                self.by_cause.insert(cause, self.all.len() - 1);
+                self.all.len() - 1
+            }
+        };
+        self.all[index].count(event);
+        Some(index)
+    }
+
+    /// The causes, the most urgent first, of those the most frequent, of those the earliest; each
+    /// with the number that [`Groups::add`] gave it.
+    pub fn sorted(self) -> Vec<(usize, Group)> {
+        let mut groups: Vec<_> = self.all.into_iter().enumerate().collect();
+        groups.sort_by_key(|(index, group)| {
+            (
+                group.class,
+                std::cmp::Reverse(group.processes),
+                group.times.map(|(first, _)| first),
+                *index,
+            )
+        });
+        groups
+    }
+}
+
+impl Group {
+    fn new(event: &Event) -> Self {
+        Self {
+            class: Class::of(event),
+            initialisation: cause::of_initialisation(event),
+            example: event.clone(),
+            events: 0,
+            pids: Vec::new(),
+            processes: 0,
+            times: None,
+            seen: HashSet::new(),
+        }
+    }
+
+    fn count(&mut self, event: &Event) {
+        self.events += 1;
+        if let Some(at) = Stamp::parse(&event.time) {
+            let (first, last) = self.times.unwrap_or((at, at));
+            self.times = Some((first.min(at), last.max(at)));
+        }
+        let pid = subject(event);
+        // A number is given to another process later: the fork tells them apart.
+        let born = event
+            .forked
+            .as_ref()
+            .and_then(|fork| Stamp::parse(&fork.time));
+        if self.seen.len() >= COUNTED || self.seen.insert((pid, born)) {
+            self.processes += 1;
+            if self.pids.len() < NAMED {
+                self.pids.push(pid);
+            }
+        }
+    }
+}
+
+/// The process that an event is about: of a fork that was rewritten, the one that was made.
+pub fn subject(event: &Event) -> i32 {
+    event.child.unwrap_or(event.pid)
+}
