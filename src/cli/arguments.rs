@@ -20,6 +20,10 @@ pub struct Arguments {
 pub enum Subcommand {
     /// Run a program under the guard
     Run(Run),
+    /// Run a program and tell who initialised CUDA, where, and by which imports
+    Trace(Trace),
+    /// Run a program and fail if it initialises CUDA, also without a GPU
+    Check(Check),
     /// Show recorded events: who initialised CUDA, who forked, who used it, and what to do
     Explain(Explain),
     /// Print the completions of a shell
@@ -84,4 +88,29 @@ pub struct Explain {
     /// Look for the program's files below this folder first (a container's file system)
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct Trace {
+    /// Tell it as JSON, one object
+    #[arg(long)]
+    pub json: bool,
+    /// Where it is told, in place of standard error
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub library: Library,
+    #[command(flatten)]
+    pub program: Program,
+}
+
+#[derive(Args)]
+pub struct Check {
+    /// Say nothing where CUDA was left alone
+    #[arg(short, long)]
+    pub quiet: bool,
+    #[command(flatten)]
+    pub library: Library,
+    #[command(flatten)]
+    pub program: Program,
 }

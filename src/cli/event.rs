@@ -38,6 +38,8 @@ pub struct Event {
     /// Whether a context had been made where CUDA was initialised: it was used, not only asked.
     #[serde(default)]
     pub context: bool,
+    /// What `cuInit` answered where it failed.
+    pub code: Option<u32>,
     /// Why `exec` or `revive` could not serve.
     pub reason: Option<String>,
     /// Of a violation, what was done: `abort`, `exit` or `warn`.

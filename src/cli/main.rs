@@ -5,6 +5,8 @@
 //! | [`arguments`] | what may be written on a command line |
 //! | [`library`] | where the guard's library lies |
 //! | [`launch`] | a program started under the guard |
+//! | [`watch`] | a program run to its end, and what it told |
+//! | [`story`] | what that says, process by process |
 //! | [`event`] | the guard's events, as they are read |
 //! | [`trouble`] | why a command could not do what it was asked, and its exit code |
 //! | [`run`], … | one file or folder a subcommand |
@@ -12,13 +14,17 @@
 //! It shares no code with the library's hooks: a `fork` of theirs would be this command's own.
 
 mod arguments;
+mod check;
 mod completions;
 mod event;
 mod explain;
 mod launch;
 mod library;
 mod run;
+mod story;
+mod trace;
 mod trouble;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -30,6 +36,8 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let ended = match arguments.subcommand {
         Subcommand::Run(run) => run::run(&run),
+        Subcommand::Trace(arguments) => trace::trace(&arguments),
+        Subcommand::Check(arguments) => check::check(&arguments),
         Subcommand::Explain(arguments) => explain::explain(&arguments),
         Subcommand::Completions { shell } => completions::print_completions(shell),
         Subcommand::Manual => completions::manual(),

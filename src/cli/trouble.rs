@@ -31,6 +31,11 @@ impl Trouble {
         }
     }
 
+    /// The same, with another exit code.
+    pub fn with_code(self, code: u8) -> Self {
+        Self { code, ..self }
+    }
+
     /// Says it on stderr and gives the exit code.
     pub fn tell(self) -> ExitCode {
         say(&self.message);

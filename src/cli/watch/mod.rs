@@ -1,0 +1,156 @@
+//! A program run to its end under the guard, and what it and whatever it started told of CUDA.
+//!
+//! The program has this command's terminal, descriptors and process group. What is told comes from
+//! other processes: a line that is no event is counted and passed over.
+
+mod driver;
+mod signals;
+
+use std::env;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::ExitStatus;
+use std::time::{Duration, SystemTime};
+
+use tempfile::TempDir;
+
+pub use driver::StandIn;
+
+use crate::event::Event;
+use crate::launch;
+use crate::trouble::{FAILED, Trouble, reason};
+
+/// Bytes read of what was told; far more than any program has to tell.
+const MOST: u64 = 256 << 20;
+
+/// A program that has ended.
+pub struct Watched {
+    /// Its pid.
+    pub pid: i32,
+    /// How it ended.
+    pub status: ExitStatus,
+    /// When it was started, since the epoch.
+    pub started: Duration,
+    /// What was told, in the order in which it happened.
+    pub events: Vec<Event>,
+    /// Lines that are no events.
+    pub unreadable: usize,
+}
+
+impl Watched {
+    /// Whether the guard was in the program itself.
+    pub fn was_guarded(&self) -> bool {
+        let loaded = |event: &Event| event.name == "loaded" && event.pid == self.pid;
+        self.events.iter().any(loaded)
+    }
+
+    /// Its exit code; of a program that a signal killed, 128 and the signal's number, as shells
+    /// have it.
+    pub fn code(&self) -> u8 {
+        let code = self
+            .status
+            .code()
+            .or_else(|| self.status.signal().map(|signal| 128 + signal));
+        code.and_then(|code| u8::try_from(code).ok())
+            .unwrap_or(FAILED)
+    }
+}
+
+/// A folder that only this user can look into.
+fn private_folder() -> Result<TempDir, Trouble> {
+    let mut folder = env::temp_dir();
+    // The loader splits its list of folders at these; and the program may change its own.
+    let splits = |byte: &u8| matches!(byte, b':' | b';');
+    if folder.as_os_str().as_encoded_bytes().iter().any(splits) || !folder.is_absolute() {
+        folder = "/tmp".into();
+    }
+    tempfile::Builder::new()
+        .prefix("forkguard-")
+        .permissions(PermissionsExt::from_mode(0o700))
+        .tempdir_in(&folder)
+        .map_err(|error| {
+            let why = reason(&error);
+            Trouble::new(
+                FAILED,
+                format!(
+                    "no folder can be made in {}: {why}; set TMPDIR to a folder that can be \
+                     written to",
+                    folder.display()
+                ),
+            )
+        })
+}
+
+/// Runs the program of `words`. The policy is the user's, where one is set; otherwise nothing is
+/// done about forked children, so that what is seen is the program as it is.
+pub fn watch(
+    words: &[OsString],
+    library: &Path,
+    stand_in: Option<&StandIn>,
+) -> Result<Watched, Trouble> {
+    let folder = private_folder()?;
+    let file = folder.path().join("trace");
+    let mut command = launch::guarded(words, library);
+    command.env("FORKGUARD_TRACE", &file);
+    if env::var_os("FORKGUARD_POLICY").is_none_or(|policy| policy.is_empty()) {
+        command.env("FORKGUARD_POLICY", "off");
+    }
+    if let Some(stand_in) = stand_in {
+        stand_in.give(&mut command, folder.path())?;
+    }
+
+    signals::handle();
+    let started = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    let mut child = command
+        .spawn()
+        .map_err(|error| launch::not_started(&words[0], &error))?;
+    let pid = signals::pass_to(&child);
+    signals::until_ended(pid);
+    let status = child.wait().map_err(|error| {
+        let why = reason(&error);
+        Trouble::new(FAILED, format!("how the program ended is not known: {why}"))
+    })?;
+
+    let (events, unreadable) = told(&file)?;
+    Ok(Watched {
+        pid,
+        status,
+        started,
+        events,
+        unreadable,
+    })
+}
+
+/// What was written to the file, if anything was.
+fn told(file: &Path) -> Result<(Vec<Event>, usize), Trouble> {
+    let mut text = Vec::new();
+    match File::open(file).and_then(|file| file.take(MOST).read_to_end(&mut text)) {
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => {
+            let why = reason(&error);
+            return Err(Trouble::new(
+                FAILED,
+                format!("what was seen cannot be read: {why}"),
+            ));
+        }
+    }
+    let mut events = Vec::new();
+    let mut unreadable = 0;
+    for line in text.split(|&byte| byte == b'\n') {
+        if line.is_empty() {
+            continue;
+        }
+        match serde_json::from_slice(line) {
+            Ok(event) => events.push(event),
+            Err(_) => unreadable += 1,
+        }
+    }
+    Ok((events, unreadable))
+}
