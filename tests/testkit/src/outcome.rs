@@ -1,5 +1,6 @@
 //! How a program ended and what it said.
 
+use crate::marked_line;
 use serde_json::Value;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
@@ -142,6 +143,23 @@ impl Outcome {
         self
     }
 
+    /// Fails unless the report names those lines of this Python client that are marked `# INIT` and `# USE`, as where
+    /// CUDA was initialised and where it was used.
+    #[track_caller]
+    pub fn assert_blames(&self, script: &str) -> &Self {
+        for (part, mark) in [("1 initialised ", "# INIT"), (" used here ", "# USE")] {
+            let line = format!("{script}:{} ", marked_line(script, mark));
+            let (_, rest) = self.report().split_once(part).unwrap_or_default();
+            // The call stands on a line of its own where the first would be too long.
+            assert!(
+                rest.lines().take(3).any(|named| named.contains(&line)),
+                "the report does not name {line}under{part}\n{}",
+                self.story()
+            );
+        }
+        self
+    }
+
     /// The report: standard error from the guard's first word on.
     #[track_caller]
     pub fn report(&self) -> &str {
@@ -170,6 +188,15 @@ impl Outcome {
         let mut events = self.events();
         events.retain(|event| event["event"] == name);
         events
+    }
+
+    /// Fails if an event was written that is more than the word of an initialisation.
+    #[track_caller]
+    pub fn assert_nothing_found(&self) -> &Self {
+        let found = self.events();
+        let nothing = found.iter().all(|event| event["event"] == "initialised");
+        assert!(nothing, "{found:?}\n{}", self.story());
+        self
     }
 
     /// All of it, for a failing test's message.
