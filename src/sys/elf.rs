@@ -67,6 +67,31 @@ struct FoundObject {
 
 type FindObject = unsafe extern "C" fn(usize, *mut FoundObject) -> c_int;
 
+// The unwinder that is linked into this library (build.rs) asks for the object of each frame by
+// glibc's name for that question. Answering it here makes one library fit for every glibc: for
+// those that have no such function, and would not load a library that needs it. The name is
+// for this library alone: `.globl` is for its linker, which exports only what Rust does.
+#[cfg(target_arch = "x86_64")]
+macro_rules! jump {
+    () => {
+        "jmp {answer}"
+    };
+}
+#[cfg(target_arch = "aarch64")]
+macro_rules! jump {
+    () => {
+        "b {answer}"
+    };
+}
+core::arch::global_asm!(
+    ".globl _dl_find_object",
+    ".hidden _dl_find_object",
+    ".type _dl_find_object, %function",
+    "_dl_find_object:",
+    jump!(),
+    answer = sym find_for_unwinder,
+);
+
 unsafe extern "C" {
     static _r_debug: Debug;
     static _DYNAMIC: [u64; 0];
@@ -228,6 +253,15 @@ impl Object {
             initial_size: header.p_filesz as usize,
             size: header.p_memsz as usize,
         })
+    }
+
+    /// Where its unwinding information begins (`.eh_frame_hdr`).
+    fn unwind_table(&self) -> Option<usize> {
+        let header = self
+            .headers()?
+            .iter()
+            .find(|header| header.p_type == libc::PT_GNU_EH_FRAME)?;
+        Some(self.base.wrapping_add(header.p_vaddr as usize))
     }
 
     /// Gives each entry of the dynamic section, its tag and its value, to `visit`.
@@ -626,11 +660,46 @@ fn find_object(address: usize) -> Option<FoundObject> {
     (unsafe { function(address, &raw mut found) } == 0).then_some(found)
 }
 
+/// What glibc's question answers, from the loader's list.
+fn find_in_list(address: usize) -> Option<FoundObject> {
+    let object = listed_at(address)?;
+    let (start, end) = object.range_by_headers()?;
+    Some(FoundObject {
+        flags: 0,
+        start,
+        end,
+        map: object.handle as *const LinkMap,
+        unwind: object.unwind_table()?,
+        reserved: [0; 7],
+    })
+}
+
+/// `_dl_find_object`, as the unwinder asks: glibc's answer, else one from the loader's list.
+///
+/// # Safety
+/// `into` points to the struct to be filled in.
+unsafe extern "C" fn find_for_unwinder(address: usize, into: *mut FoundObject) -> c_int {
+    let found = if finds_without_lock() {
+        find_object(address)
+    } else {
+        find_in_list(address)
+    };
+    let Some(found) = found else { return -1 };
+    // SAFETY: the unwinder's own struct.
+    unsafe { into.write(found) };
+    0
+}
+
 /// The object that holds `address`, which is one of code.
 pub fn object_at(address: usize) -> Option<Object> {
     if finds_without_lock() {
         return Some(Entry::read(find_object(address)?.map)?.object());
     }
+    listed_at(address)
+}
+
+/// The object that holds `address`, by the loader's list.
+fn listed_at(address: usize) -> Option<Object> {
     let found = Cell::new(None);
     each_object(|object| {
         let (start, end) = object.range();
@@ -764,6 +833,20 @@ mod tests {
         let stack = 0u64;
         let here = (&raw const stack).addr();
         assert!(build_id(&object, here, here + 8).is_none());
+    }
+
+    /// What the unwinder is told where glibc cannot be asked.
+    #[test]
+    fn the_list_tells_unwind_tables() {
+        prepare();
+        assert!(finds_without_lock(), "this test needs glibc 2.35");
+        for code in [address_of_this(), libc::getppid as *const () as usize] {
+            let listed = find_in_list(code).expect("it is in an object");
+            let found = find_object(code).expect("glibc knows where code is");
+            assert_eq!(listed.unwind, found.unwind);
+            assert_eq!(listed.map, found.map);
+        }
+        assert!(find_in_list(8).is_none());
     }
 
     static mut CHANGED: u64 = 7;
