@@ -23,7 +23,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::report::buffer::Buffer;
 use crate::report::scene;
-use crate::report::sink::{self, Target};
+use crate::report::sink::{self, Pace, Target};
 
 /// The file read when no other is named.
 const DEFAULT_FILE: &CStr = c"/etc/forkguard.conf";
@@ -433,7 +433,7 @@ pub fn load() {
         let mut room = [0; MESSAGE];
         let mut line = Buffer::new(&mut room);
         line.put(format_args!("forkguard: {message}\n"));
-        sink::to_stderr(line.finish());
+        sink::to_stderr(line.finish(), Pace::GoesOn);
     };
     let mut loader = Loader {
         config,
@@ -767,6 +767,22 @@ impl Loader<'_> {
             self.say(format_args!(
                 "{place}: \"text:\" names no file; write text:/dev/termination-log, for example. \
                  Nothing is written"
+            ));
+            return false;
+        }
+        // These are links to what the process has open, and no link is followed.
+        let open = [
+            &b"/dev/stdin"[..],
+            b"/dev/stdout",
+            b"/dev/stderr",
+            b"/dev/fd/",
+            b"/proc/self/fd/",
+        ];
+        if open.iter().any(|link| value.starts_with(link)) {
+            self.say(format_args!(
+                "{place}: \"{}\" names an open file descriptor: write it as fd:N (standard error's \
+                 is fd:2; stderr puts events in the place of the text). No events are written",
+                Shown(value)
             ));
             return false;
         }
@@ -1322,6 +1338,24 @@ mod tests {
             panic!("no path")
         };
         assert_eq!(path.to_str().unwrap(), expected.to_str().unwrap());
+    }
+
+    #[test]
+    fn a_link_to_an_open_descriptor_is_written_otherwise() {
+        for value in [
+            c"FORKGUARD_REPORT=/dev/stderr",
+            c"FORKGUARD_REPORT=/proc/self/fd/3",
+            c"FORKGUARD_REPORT=/dev/fd/3",
+        ] {
+            let (config, said) = environment(&[value]);
+            assert_eq!(config.report(), None);
+            assert!(said.len() == 1 && said[0].contains("fd:N"), "{said:#?}");
+        }
+        assert!(
+            environment(&[c"FORKGUARD_REPORT=/dev/termination-log"])
+                .1
+                .is_empty()
+        );
     }
 
     #[test]

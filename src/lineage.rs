@@ -70,6 +70,26 @@ impl Moment {
         }
     }
 
+    /// What it has in common with a moment at the same line of the program, and with the same
+    /// `kind` of thing that happened there (FNV-1a).
+    pub fn cause(&self, kind: &[u8]) -> u64 {
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        let mut mix = |bytes: &[u8]| {
+            for &byte in bytes {
+                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+            }
+        };
+        mix(kind);
+        for frame in self.stack.python.iter().take(8) {
+            mix(frame.file.as_bytes());
+            mix(&frame.line.to_le_bytes());
+        }
+        if self.stack.python.is_empty() {
+            mix(&self.caller.to_le_bytes());
+        }
+        hash
+    }
+
     /// Fills in who and when, without the stack.
     pub fn stamp(&mut self, function: &CStr, caller: usize) {
         self.pid = raw::getpid();

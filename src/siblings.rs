@@ -1,9 +1,12 @@
-//! What the processes of one family share: who already told which cause in full.
+//! What the processes of one family share: who already told which cause in full, and how many
+//! events were written.
 //!
 //! One page, shared from the process that initialised CUDA with all its descendants; it dies with
 //! the last of them. Each entry is claimed once, by compare-and-exchange.
 
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+
+use crate::report::limit::Limits;
 
 /// Causes remembered; a family with more tells the rest in full.
 const CAUSES: usize = 256;
@@ -15,9 +18,13 @@ struct Page {
     repeats: [AtomicU32; CAUSES],
     /// 1 once the report is out.
     out: [AtomicU32; CAUSES],
+    limits: Limits,
 }
 
 static PAGE: AtomicPtr<Page> = AtomicPtr::new(core::ptr::null_mut());
+/// The first one. A family that begins with a revived process is of the same program, and writes to
+/// the same file.
+static OLDEST: AtomicPtr<Page> = AtomicPtr::new(core::ptr::null_mut());
 
 /// Makes the page, in the process that has just initialised CUDA.
 pub fn prepare() {
@@ -43,7 +50,20 @@ pub fn restart() {
     // Without it every process tells in full: longer, not wrong.
     if page != libc::MAP_FAILED {
         PAGE.store(page.cast(), Ordering::Release);
+        let _ = OLDEST.compare_exchange(
+            core::ptr::null_mut(),
+            page.cast(),
+            Ordering::Release,
+            Ordering::Relaxed,
+        );
     }
+}
+
+/// What this program's processes have written.
+pub fn limits() -> Option<&'static Limits> {
+    let page = OLDEST.load(Ordering::Acquire);
+    // SAFETY: as in `page`.
+    (!page.is_null()).then(|| unsafe { &(*page).limits })
 }
 
 /// A cause that somebody tells.

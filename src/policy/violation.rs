@@ -11,6 +11,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Call, exec, revive};
 use crate::lineage::{self, FORKS_GIVEN, Fork, Moment};
+use crate::report::limit::{self, Admitted};
 use crate::report::{Action, Kind, Served, Service, Violation, emit};
 use crate::siblings::{self, Telling, Told};
 use crate::stack::{native, python};
@@ -117,12 +118,20 @@ fn tell(used: &mut Moment, call: &Call, action: Action, policy: &str) {
         Telling::Repeated(told) => Some(told),
     };
 
+    // Where the causes are more than are remembered, each counts as told before.
+    let is_first = matches!(telling, Telling::First(Some(_)));
+    let admitted = if action == Action::Watch {
+        Some(Admitted::default())
+    } else {
+        limit::admit(limit::Kind::Violation, is_first)
+    };
     let about = About {
         call,
         action,
         policy,
         forks: &forks[..count],
         told,
+        admitted,
     };
 
     emit::first(&about.violation(used));
@@ -147,6 +156,7 @@ struct About<'a> {
     policy: &'a str,
     forks: &'a [&'a Fork],
     told: Option<Told>,
+    admitted: Option<Admitted>,
 }
 
 impl About<'_> {
@@ -162,33 +172,20 @@ impl About<'_> {
             used,
             told_by: self.told.map(|told| told.by),
             repeats: self.told.map_or(0, |told| told.repeats),
+            admitted: self.admitted,
             refusal: exec::refusal(),
             not_revived: revive::refusal(),
         }
     }
 }
 
-/// What two processes have in common when they die of one cause: the line that used CUDA (FNV-1a).
+/// What two processes have in common when they die of one cause: the line that used CUDA.
 fn cause(used: &Moment, call: &Call) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    let mut mix = |bytes: &[u8]| {
-        for &byte in bytes {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    };
-    mix(&[match call.kind {
+    used.cause(&[match call.kind {
         Kind::DriverCall => 1,
         Kind::TorchRefusal => 2,
         Kind::XlaCall => 3,
-    }]);
-    for frame in used.stack.python.iter().take(8) {
-        mix(frame.file.as_bytes());
-        mix(&frame.line.to_le_bytes());
-    }
-    if used.stack.python.is_empty() {
-        mix(&call.caller.to_le_bytes());
-    }
-    hash
+    }])
 }
 
 /// Ends the process if the rest of the report takes too long: something it needs is held by a

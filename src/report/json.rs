@@ -1,5 +1,6 @@
 //! The report as a machine reads it: one JSON object a line, in the form that README promises.
 //!
+//! An event begins with a line end of its own, which is written only where it is needed.
 //! Formats into a [`Buffer`]; allocates nothing. An event that is too long for its buffer is
 //! made again with fewer frames, so that what is written is always whole.
 
@@ -228,6 +229,8 @@ pub fn rewritten(
 fn fit(out: &mut Buffer<'_>, event: &Event<'_>, scene: &Scene<'_>, limits: &[Limit]) {
     let start = out.end();
     for limit in limits {
+        // What stands before the event may be no whole line: see `sink`.
+        out.put_str("\n");
         let mut object = Writer {
             out,
             limit: *limit,
@@ -328,6 +331,12 @@ impl<'b> Writer<'b, '_> {
         self.string("argv0", scene.argv0);
         if let Some(arguments) = scene.arguments {
             self.arguments(arguments);
+        }
+        if scene.omitted.suppressed > 0 {
+            self.raw("suppressed", format_args!("{}", scene.omitted.suppressed));
+        }
+        if scene.omitted.lost > 0 {
+            self.raw("lost", format_args!("{}", scene.omitted.lost));
         }
         self.string("policy", event.policy);
         self.string("function", here.function());
@@ -722,6 +731,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::report::limit::Admitted;
     use crate::report::sample::{self, Story, moment};
 
     const SCENE: Scene<'static> = Scene {
@@ -730,6 +740,10 @@ mod tests {
         argv0: "python",
         arguments: None,
         ppid: 4200,
+        omitted: Admitted {
+            suppressed: 0,
+            lost: 0,
+        },
         colour: false,
     };
 
@@ -742,7 +756,10 @@ mod tests {
 
     fn parsed(story: &Story) -> Value {
         let line = story.tell(|v| made(128 * 1024, |out| violation(out, v, &SCENE)));
-        assert_eq!(line.matches('\n').count(), 1, "{line}");
+        assert!(
+            line.starts_with('\n') && line.matches('\n').count() == 2,
+            "{line}"
+        );
         serde_json::from_str(&line).expect(&line)
     }
 

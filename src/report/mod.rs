@@ -8,7 +8,9 @@ pub mod buffer;
 pub mod emit;
 pub mod frames;
 pub mod json;
+pub mod limit;
 pub mod native;
+pub mod open;
 #[cfg(test)]
 mod sample;
 pub mod scene;
@@ -16,6 +18,7 @@ pub mod sink;
 pub mod text;
 
 use crate::lineage::{Fork, Moment};
+use crate::report::limit::Admitted;
 
 /// What forkguard does about a violation, for the report's first line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,6 +76,8 @@ pub struct Violation<'a> {
     pub told_by: Option<i32>,
     /// How many processes told this cause before this one.
     pub repeats: u32,
+    /// What its event tells of others; `None` where the family has written too many.
+    pub admitted: Option<Admitted>,
     /// Why this process is a fork and no fresh one, where `exec` was asked for.
     pub refusal: Option<&'a str>,
     /// Why it has no driver of its own, where `revive` was asked for.
@@ -107,6 +112,13 @@ pub struct Served<'a> {
     pub forks: &'a [&'a Fork],
     /// Where it was used here first.
     pub used: &'a Moment,
+}
+
+impl Violation<'_> {
+    /// Whether the process is about to end, and may be held up for its report.
+    pub fn ends(&self) -> bool {
+        matches!(self.action, Action::Abort(_))
+    }
 }
 
 /// Processes that are listed, a line each, after the one that told a cause in full. A pool that

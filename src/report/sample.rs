@@ -1,5 +1,6 @@
 //! Violations for the tests of the report.
 
+use super::limit::Admitted;
 use super::{Action, Kind, Violation};
 use crate::lineage::{Fork, Moment};
 use crate::stack::PythonFrames;
@@ -77,6 +78,7 @@ impl Story {
             used: &self.used,
             told_by: self.told_by,
             repeats: self.repeats,
+            admitted: Some(Admitted::default()),
             refusal: self.refusal,
             not_revived: self.not_revived,
         })

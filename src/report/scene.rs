@@ -7,6 +7,7 @@ use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_char};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+use super::limit::Admitted;
 use crate::config;
 use crate::sys::command_line;
 
@@ -45,6 +46,8 @@ pub struct Scene<'a> {
     pub arguments: Option<&'static [u8]>,
     /// Its parent.
     pub ppid: i32,
+    /// What is to be told of events that were not written.
+    pub omitted: Admitted,
     /// Whether the text is to be coloured.
     pub colour: bool,
 }
@@ -57,6 +60,10 @@ impl Scene<'static> {
         argv0: "",
         arguments: None,
         ppid: 0,
+        omitted: Admitted {
+            suppressed: 0,
+            lost: 0,
+        },
         colour: false,
     };
 }
@@ -74,6 +81,7 @@ impl<'a> Scene<'a> {
                 .flatten(),
             // SAFETY: getppid takes nothing and always succeeds.
             ppid: unsafe { libc::getppid() },
+            omitted: Admitted::default(),
             colour,
         }
     }

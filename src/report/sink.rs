@@ -3,25 +3,55 @@
 //! Only system calls, each of which ends within a bounded time: a reader that has gone to sleep
 //! may cost a report, never hang the process that makes it. What cannot be written where it was
 //! asked for is said on stderr, with the reason.
+//!
+//! An event is one write of one whole line. What a disk or a pipe took only a part of cannot be
+//! taken back, for others write there as well; so each event has a line end before it, which is
+//! written where what stands there is no whole line.
 
 use core::ffi::CStr;
 use core::fmt;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use super::buffer::Buffer;
+use super::limit;
+use super::open::{self, Open};
 use crate::sys::raw::{self, ErrnoGuard};
 
 /// Standard error's descriptor.
 const STDERR: i32 = libc::STDERR_FILENO;
-/// How long a full pipe is waited for, in milliseconds.
-const PATIENCE: i64 = 2000;
-/// The same, after it was waited for in vain: a report has several parts, and the process that
-/// makes it is to end soon.
-const LITTLE_PATIENCE: i64 = 50;
+/// How much a process may be held up by a pipe that is full.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Pace {
+    /// It is to end when its report is out.
+    Ends,
+    /// It goes on with its own work.
+    GoesOn,
+}
+
+impl Pace {
+    /// How long is waited for the reader, in milliseconds.
+    const fn patience(self) -> i64 {
+        match self {
+            Pace::Ends => 2000,
+            Pace::GoesOn => 10,
+        }
+    }
+
+    /// The same, after it was waited for in vain: a report has several parts.
+    const fn little_patience(self) -> i64 {
+        match self {
+            Pace::Ends => 50,
+            Pace::GoesOn => 0,
+        }
+    }
+}
+
 /// Bytes of a complaint.
 const LINE: usize = 512;
 /// A write of at most so many bytes does not block on a pipe that polls as writable.
 const PIPE_CHUNK: usize = 4096;
+/// How often the end of a file is looked at while somebody else may be writing there.
+const LOOKS: usize = 4;
 
 /// Where events go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,6 +73,21 @@ pub enum Failure {
     Full,
     /// Only so many bytes of the event were taken.
     Short(usize),
+    /// A symbolic link on the way that another user could have made.
+    LinkOfOthers,
+    /// Links that lead to each other.
+    Circle,
+    /// A file of another user's, where everybody may make one.
+    Foreign,
+    /// A file that has a second name, where another user could have given it one.
+    Linked,
+}
+
+impl Failure {
+    /// What the last system call failed with.
+    pub fn last() -> Self {
+        Failure::Errno(raw::errno())
+    }
 }
 
 impl fmt::Display for Failure {
@@ -50,6 +95,23 @@ impl fmt::Display for Failure {
         let errno = match *self {
             Failure::Full => return f.write_str("it is full and nobody reads it"),
             Failure::Short(taken) => return write!(f, "it took only the first {taken} bytes"),
+            Failure::LinkOfOthers => {
+                return f.write_str(
+                    "its path has a symbolic link that another user could have put there, which \
+                     forkguard does not follow",
+                );
+            }
+            Failure::Circle => return f.write_str("its path has too many symbolic links"),
+            Failure::Foreign => {
+                return f.write_str(
+                    "it belongs to another user, in a folder that everybody may write to",
+                );
+            }
+            Failure::Linked => {
+                return f.write_str(
+                    "it has a second name (a hard link) that another user could have given it",
+                );
+            }
             Failure::Errno(errno) => errno,
         };
         f.write_str(match errno {
@@ -77,6 +139,8 @@ impl fmt::Display for Failure {
 
 /// Whether the last wait was in vain.
 static IN_VAIN: AtomicBool = AtomicBool::new(false);
+/// The process that has complained of an event, and goes on.
+static COMPLAINED_IN: AtomicI32 = AtomicI32::new(0);
 
 /// Whether descriptor 2 was closed when the library was loaded.
 static STDERR_CLOSED: AtomicBool = AtomicBool::new(false);
@@ -99,34 +163,75 @@ pub fn stderr_is_terminal() -> bool {
 }
 
 /// Writes to standard error, as far as it goes: there is nowhere to complain about it.
-pub fn to_stderr(bytes: &[u8]) {
-    let _ = try_stderr(bytes);
-}
-
-fn try_stderr(bytes: &[u8]) -> Result<(), Failure> {
-    if STDERR_CLOSED.load(Ordering::Relaxed) {
-        return Err(Failure::Errno(libc::EBADF));
+pub fn to_stderr(bytes: &[u8], pace: Pace) {
+    if !STDERR_CLOSED.load(Ordering::Relaxed) {
+        let _ = to_fd(STDERR, Bytes::Text(bytes), pace);
     }
-    to_fd(STDERR, bytes)
 }
 
-/// Writes one event; where that fails, says so on stderr.
-pub fn event(target: Target<'_>, bytes: &[u8]) {
+/// What is written.
+#[derive(Clone, Copy)]
+enum Bytes<'a> {
+    /// Text, in as many pieces as it takes.
+    Text(&'a [u8]),
+    /// An event, which begins with a line end that is written only where it is needed.
+    Event(&'a [u8]),
+}
+
+impl<'a> Bytes<'a> {
+    /// What to write after a whole line, or after another thing.
+    fn after(self, whole: bool) -> &'a [u8] {
+        match self {
+            Bytes::Event(event) if whole => event.get(1..).unwrap_or_default(),
+            Bytes::Text(bytes) | Bytes::Event(bytes) => bytes,
+        }
+    }
+
+    fn is_event(self) -> bool {
+        matches!(self, Bytes::Event(_))
+    }
+}
+
+/// How many bytes an event for this target may have: a pipe takes no more in one piece than it
+/// holds.
+pub fn most(target: Target<'_>) -> usize {
+    let fd = match target {
+        Target::Path(_) => return usize::MAX,
+        Target::Fd(fd) => fd,
+        Target::Stderr => STDERR,
+    };
+    // SAFETY: only asks; any number may be asked about.
+    let size = unsafe { libc::fcntl(fd, libc::F_GETPIPE_SZ) };
+    usize::try_from(size).map_or(usize::MAX, |size| {
+        size.saturating_sub(PIPE_CHUNK).max(PIPE_CHUNK)
+    })
+}
+
+/// Writes one event; where that fails, says so on stderr. Answers whether it was written.
+pub fn event(target: Target<'_>, bytes: &[u8], pace: Pace) -> bool {
     if bytes.is_empty() {
-        return;
+        return false;
     }
     let _errno = ErrnoGuard::new();
+    let event = Bytes::Event(bytes);
     let result = match target {
-        Target::Stderr => try_stderr(bytes),
-        Target::Fd(fd) => to_fd(fd, bytes),
-        Target::Path(path) => to_path(path, bytes),
+        Target::Stderr if STDERR_CLOSED.load(Ordering::Relaxed) => Err(Failure::Errno(libc::EBADF)),
+        Target::Stderr => to_fd(STDERR, event, pace),
+        Target::Fd(fd) => to_fd(fd, event, pace),
+        Target::Path(path) => to_path(path, event, pace),
     };
-    if let Err(failure) = result {
+    let Err(failure) = result else {
+        return true;
+    };
+    // A process that goes on meets the same again with each event.
+    let pid = raw::getpid();
+    if pace == Pace::Ends || COMPLAINED_IN.swap(pid, Ordering::Relaxed) != pid {
         let mut room = [0; LINE];
         let mut line = Buffer::new(&mut room);
         complain(&mut line, target, failure);
-        to_stderr(line.finish());
+        to_stderr(line.finish(), pace);
     }
+    false
 }
 
 /// Writes one event to the file of the command that watches this program. Where the file's folder
@@ -136,7 +241,7 @@ pub fn trace(path: &CStr, bytes: &[u8]) {
         return;
     }
     let _errno = ErrnoGuard::new();
-    match to_path(path, bytes) {
+    match to_path(path, Bytes::Event(bytes), Pace::GoesOn) {
         Ok(()) | Err(Failure::Errno(libc::ENOENT)) => {}
         Err(failure) => {
             let mut room = [0; LINE];
@@ -146,7 +251,7 @@ pub fn trace(path: &CStr, bytes: &[u8]) {
                  {failure}\n",
                 raw::getpid()
             ));
-            to_stderr(line.finish());
+            to_stderr(line.finish(), Pace::GoesOn);
         }
     }
 }
@@ -171,24 +276,49 @@ fn complain(out: &mut Buffer<'_>, target: Target<'_>, failure: Failure) {
     });
 }
 
-fn to_path(path: &CStr, bytes: &[u8]) -> Result<(), Failure> {
-    // O_NONBLOCK: a named pipe without a reader is an error, not a wait.
-    let flags = libc::O_WRONLY
-        | libc::O_APPEND
-        | libc::O_CREAT
-        | libc::O_CLOEXEC
-        | libc::O_NOFOLLOW
-        | libc::O_NOCTTY
-        | libc::O_NONBLOCK;
-    // SAFETY: the path is NUL-terminated; with O_CREAT the mode is given.
-    let fd = unsafe { libc::open(path.as_ptr(), flags, 0o600) };
-    if fd < 0 {
-        return Err(last_error());
+fn to_path(path: &CStr, bytes: Bytes<'_>, pace: Pace) -> Result<(), Failure> {
+    let file = open::open(path)?;
+    let stat = open::stat(file.fd())?;
+    match stat.st_mode & libc::S_IFMT {
+        libc::S_IFREG => {
+            let whole = stat.st_size == 0
+                || open::again(file.fd(), path)
+                    .is_none_or(|reader| ends_in_a_line(reader.fd(), stat.st_size));
+            write_whole(file.fd(), bytes.after(whole), Way::Whole, pace)
+        }
+        libc::S_IFIFO => write_to_pipe(file.fd(), bytes, Way::Whole, pace),
+        _ => write_whole(file.fd(), bytes.after(true), Way::Whole, pace),
     }
-    let result = write_whole(fd, bytes, Way::Whole);
-    // SAFETY: this function opened the descriptor and gave it to nobody.
-    unsafe { libc::close(fd) };
-    result
+}
+
+/// Whether a file of this size ends with a whole line, as far as can be told. What another process
+/// is writing at this moment may be seen half done; what stays so was cut off.
+fn ends_in_a_line(reader: i32, mut size: i64) -> bool {
+    for _ in 0..LOOKS {
+        let mut last = 0u8;
+        // SAFETY: the kernel writes at most the one byte.
+        let got = unsafe { libc::pread(reader, (&raw mut last).cast(), 1, size - 1) };
+        if got != 1 || last == b'\n' {
+            return true;
+        }
+        pause();
+        match open::stat(reader) {
+            Ok(stat) if stat.st_size == size => return false,
+            Ok(stat) if stat.st_size > 0 => size = stat.st_size,
+            _ => return true,
+        }
+    }
+    true
+}
+
+/// A millisecond.
+fn pause() {
+    let time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 1_000_000,
+    };
+    // SAFETY: the kernel reads the time; what was left of it is not asked for.
+    unsafe { libc::nanosleep(&raw const time, core::ptr::null_mut()) };
 }
 
 /// How bytes are handed over so that the call cannot block.
@@ -203,61 +333,120 @@ enum Way {
 }
 
 /// Writes to a descriptor that others share, so its flags may not be changed.
-fn to_fd(fd: i32, bytes: &[u8]) -> Result<(), Failure> {
+fn to_fd(fd: i32, bytes: Bytes<'_>, pace: Pace) -> Result<(), Failure> {
     // SAFETY: F_GETFL only asks; any number may be asked about.
     let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
     if flags == -1 {
-        return Err(last_error());
+        return Err(Failure::last());
     }
     if flags & libc::O_ACCMODE == libc::O_RDONLY || flags & libc::O_PATH != 0 {
         return Err(Failure::Errno(libc::EBADF));
     }
-    match file_type(fd) {
-        libc::S_IFIFO => to_pipe(fd, bytes),
-        libc::S_IFSOCK => write_whole(fd, bytes, Way::Send),
-        _ => write_whole(fd, bytes, Way::Whole),
+    let stat = open::stat(fd)?;
+    match stat.st_mode & libc::S_IFMT {
+        libc::S_IFIFO => {
+            // The same pipe opened anew is a description of our own, which can be made not to
+            // block; without /proc, or a free descriptor, it is written to in pieces.
+            match anew(fd, libc::O_WRONLY) {
+                Some(own) => write_to_pipe(own.fd(), bytes, Way::Whole, pace),
+                None => write_to_pipe(fd, bytes, Way::Pieces, pace),
+            }
+        }
+        libc::S_IFSOCK => write_to_pipe(fd, bytes, Way::Send, pace),
+        libc::S_IFREG => {
+            let appends = bytes.is_event() && flags & libc::O_APPEND != 0 && stat.st_size > 0;
+            let whole = !appends
+                || anew(fd, libc::O_RDONLY)
+                    .is_none_or(|reader| ends_in_a_line(reader.fd(), stat.st_size));
+            write_whole(fd, bytes.after(whole), Way::Whole, pace)
+        }
+        _ => write_whole(fd, bytes.after(true), Way::Whole, pace),
     }
 }
 
-fn file_type(fd: i32) -> libc::mode_t {
-    // SAFETY: `stat` is plain numbers, for which zero is a value; the kernel fills it in.
-    let mut stat: libc::stat = unsafe { core::mem::zeroed() };
-    // SAFETY: fstat writes one `stat` into ours, and any number may be asked about.
-    unsafe { libc::fstat(fd, &raw mut stat) };
-    stat.st_mode & libc::S_IFMT
-}
-
-/// Writes to a pipe whose reader may be asleep.
-fn to_pipe(fd: i32, bytes: &[u8]) -> Result<(), Failure> {
-    // The same pipe opened anew is a description of our own, which can be made not to block.
+/// What is open as `fd`, opened once more.
+fn anew(fd: i32, access: i32) -> Option<Open> {
     let mut room = [0; 48];
     let mut name = Buffer::new(&mut room);
     name.put(format_args!("/proc/self/fd/{fd}\0"));
-    if let Ok(path) = CStr::from_bytes_with_nul(name.finish()) {
-        let flags = libc::O_WRONLY | libc::O_CLOEXEC | libc::O_NONBLOCK;
-        // SAFETY: the path is NUL-terminated.
-        let own = unsafe { libc::open(path.as_ptr(), flags) };
-        if own >= 0 {
-            let result = write_whole(own, bytes, Way::Whole);
-            // SAFETY: this function opened the descriptor and gave it to nobody.
-            unsafe { libc::close(own) };
-            return result;
-        }
+    let path = CStr::from_bytes_with_nul(name.finish()).ok()?;
+    Open::anew(path, access | libc::O_NONBLOCK | libc::O_NOCTTY).ok()
+}
+
+/// Writes to what has a reader, who may be asleep: an event whole or not at all, as far as can be
+/// told, for others write there too.
+fn write_to_pipe(fd: i32, bytes: Bytes<'_>, way: Way, pace: Pace) -> Result<(), Failure> {
+    if !bytes.is_event() {
+        return write_whole(fd, bytes.after(true), way, pace);
     }
-    // No /proc, or no free descriptor.
-    write_whole(fd, bytes, Way::Pieces)
+    let torn = limit::note_torn(false);
+    let bytes = bytes.after(!torn);
+    let result = if way == Way::Send || has_room(fd, bytes.len(), pace) {
+        write_whole(fd, bytes, way, pace)
+    } else {
+        Err(Failure::Full)
+    };
+    if torn || matches!(result, Err(Failure::Short(_))) {
+        limit::note_torn(result.is_err());
+    }
+    result
+}
+
+/// Whether a pipe has room for so many bytes, or has within the time that may be waited.
+fn has_room(fd: i32, len: usize, pace: Pace) -> bool {
+    // SAFETY: only asks.
+    let size = unsafe { libc::fcntl(fd, libc::F_GETPIPE_SZ) };
+    // More than it holds is waited for when it is written.
+    let Some(size) = usize::try_from(size).ok().filter(|&size| len <= size) else {
+        return true;
+    };
+    let start = now_ms();
+    loop {
+        let mut unread: libc::c_int = 0;
+        // SAFETY: the kernel writes one number into ours.
+        let asked = unsafe { libc::ioctl(fd, libc::FIONREAD, &raw mut unread) };
+        let free = size.saturating_sub(usize::try_from(unread).unwrap_or(0));
+        // One without a reader has an error to tell.
+        if asked != 0 || free >= len || has_error(fd) {
+            return true;
+        }
+        if now_ms() - start >= patience(pace) {
+            IN_VAIN.store(true, Ordering::Relaxed);
+            return false;
+        }
+        pause();
+    }
+}
+
+fn has_error(fd: i32) -> bool {
+    let mut poll = libc::pollfd {
+        fd,
+        events: 0,
+        revents: 0,
+    };
+    // SAFETY: one `pollfd` is given and counted; nothing is waited for.
+    unsafe { libc::poll(&raw mut poll, 1, 0) };
+    poll.revents & libc::POLLERR != 0
+}
+
+/// Milliseconds that may be waited now.
+fn patience(pace: Pace) -> i64 {
+    if IN_VAIN.load(Ordering::Relaxed) {
+        pace.little_patience()
+    } else {
+        pace.patience()
+    }
 }
 
 /// Writes everything, waiting for room but not for ever.
-fn write_whole(fd: i32, bytes: &[u8], way: Way) -> Result<(), Failure> {
-    let _quiet = NoSigpipe::block();
+fn write_whole(fd: i32, bytes: &[u8], way: Way, pace: Pace) -> Result<(), Failure> {
+    let _quiet = Quiet::begin();
     let start = now_ms();
-    let in_vain = IN_VAIN.load(Ordering::Relaxed);
-    let patience = if in_vain { LITTLE_PATIENCE } else { PATIENCE };
+    let patience = patience(pace);
     let mut written = 0;
     while written < bytes.len() {
         let left = patience - (now_ms() - start);
-        if left <= 0 || !writable(fd, left) {
+        if !writable(fd, left.max(0)) {
             IN_VAIN.store(true, Ordering::Relaxed);
             return Err(if written == 0 {
                 Failure::Full
@@ -283,8 +472,16 @@ fn write_whole(fd: i32, bytes: &[u8], way: Way) -> Result<(), Failure> {
         match usize::try_from(n) {
             Ok(0) => return Err(Failure::Short(written)),
             Ok(n) => written += n,
-            Err(_) => match last_error() {
-                Failure::Errno(libc::EINTR | libc::EAGAIN) => {}
+            Err(_) => match Failure::last() {
+                Failure::Errno(libc::EINTR | libc::EAGAIN) if left > 0 => {}
+                Failure::Errno(libc::EINTR | libc::EAGAIN) => {
+                    IN_VAIN.store(true, Ordering::Relaxed);
+                    return Err(if written == 0 {
+                        Failure::Full
+                    } else {
+                        Failure::Short(written)
+                    });
+                }
                 // The disk filled up in the middle: the reason says more than the count.
                 error => return Err(error),
             },
@@ -318,65 +515,68 @@ fn now_ms() -> i64 {
     now.tv_sec * 1000 + now.tv_nsec / 1_000_000
 }
 
-fn last_error() -> Failure {
-    // SAFETY: errno is this thread's own and always there.
-    Failure::Errno(unsafe { *libc::__errno_location() })
-}
-
-/// Keeps a write to a closed pipe from killing the process by `SIGPIPE`.
-struct NoSigpipe {
+/// Keeps a write from killing the process: by `SIGPIPE` where the reader is gone, by `SIGXFSZ`
+/// where a file has the largest size that the process may write.
+struct Quiet {
     before: libc::sigset_t,
-    /// One was already pending: it is not ours to swallow.
-    pending: bool,
+    /// Which were already pending: those are not ours to swallow.
+    pending: [bool; QUIET.len()],
 }
 
-impl NoSigpipe {
-    fn block() -> Self {
-        let set = Self::set();
+const QUIET: [i32; 2] = [libc::SIGPIPE, libc::SIGXFSZ];
+
+impl Quiet {
+    fn begin() -> Self {
+        let set = Self::set(&QUIET);
         // SAFETY: a signal set is plain bytes, for which zero is a value.
         let mut before: libc::sigset_t = unsafe { core::mem::zeroed() };
         // SAFETY: both sets are ours; only this thread's mask is changed, until the drop.
         unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, &raw mut before) };
         Self {
             before,
-            pending: Self::is_pending(),
+            pending: QUIET.map(Self::is_pending),
         }
     }
 
-    fn set() -> libc::sigset_t {
+    fn set(signals: &[i32]) -> libc::sigset_t {
         // SAFETY: a signal set is plain bytes, for which zero is a value.
         let mut set: libc::sigset_t = unsafe { core::mem::zeroed() };
-        // SAFETY: `set` is ours, and SIGPIPE is a signal.
-        unsafe { libc::sigaddset(&raw mut set, libc::SIGPIPE) };
+        for &signal in signals {
+            // SAFETY: `set` is ours, and these are signals.
+            unsafe { libc::sigaddset(&raw mut set, signal) };
+        }
         set
     }
 
-    fn is_pending() -> bool {
+    fn is_pending(signal: i32) -> bool {
         // SAFETY: a signal set is plain bytes, for which zero is a value.
         let mut pending: libc::sigset_t = unsafe { core::mem::zeroed() };
         // SAFETY: the kernel fills our set, which is then only read.
         unsafe {
             libc::sigpending(&raw mut pending);
-            libc::sigismember(&raw const pending, libc::SIGPIPE) == 1
+            libc::sigismember(&raw const pending, signal) == 1
         }
     }
 }
 
-impl Drop for NoSigpipe {
+impl Drop for Quiet {
     fn drop(&mut self) {
-        if !self.pending && Self::is_pending() {
-            let set = Self::set();
+        for (signal, pending) in QUIET.into_iter().zip(self.pending) {
+            if pending || !Self::is_pending(signal) {
+                continue;
+            }
+            let set = Self::set(&[signal]);
             let at_once = libc::timespec {
                 tv_sec: 0,
                 tv_nsec: 0,
             };
-            // SAFETY: takes the one pending SIGPIPE of this thread's own write; no information
+            // SAFETY: takes the one pending signal of this thread's own write; no information
             // about it is asked for.
             unsafe {
                 libc::sigtimedwait(&raw const set, core::ptr::null_mut(), &raw const at_once);
             }
         }
-        // SAFETY: gives back the mask that `block` found.
+        // SAFETY: gives back the mask that `begin` found.
         unsafe {
             libc::pthread_sigmask(
                 libc::SIG_SETMASK,
@@ -397,6 +597,13 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+
+    const ENDS: Pace = Pace::Ends;
+    const X: Bytes<'static> = Bytes::Event(b"\nx\n");
+
+    fn event(bytes: &[u8]) -> Bytes<'_> {
+        Bytes::Event(bytes)
+    }
 
     /// A folder of its own for one test, removed at its end.
     struct Folder(PathBuf);
@@ -433,8 +640,8 @@ mod tests {
     fn a_file_is_made_private_and_appended_to() {
         let folder = Folder::new("append");
         let path = folder.path("events");
-        to_path(&path, b"one\n").unwrap();
-        to_path(&path, b"two\n").unwrap();
+        to_path(&path, event(b"\none\n"), ENDS).unwrap();
+        to_path(&path, event(b"\ntwo\n"), ENDS).unwrap();
         let file = folder.0.join("events");
         assert_eq!(fs::read(&file).unwrap(), b"one\ntwo\n");
         assert_eq!(
@@ -449,7 +656,7 @@ mod tests {
         fs::write(folder.0.join("victim"), b"").unwrap();
         symlink(folder.0.join("victim"), folder.0.join("link")).unwrap();
         assert_eq!(
-            to_path(&folder.path("link"), b"x"),
+            to_path(&folder.path("link"), X, ENDS),
             Err(Failure::Errno(libc::ELOOP))
         );
         assert_eq!(fs::read(folder.0.join("victim")).unwrap(), b"");
@@ -459,36 +666,36 @@ mod tests {
     fn what_cannot_be_opened_says_why() {
         let folder = Folder::new("open");
         assert_eq!(
-            to_path(&folder.path("no/events"), b"x"),
+            to_path(&folder.path("no/events"), X, ENDS),
             Err(Failure::Errno(libc::ENOENT))
         );
         assert_eq!(
-            to_path(&folder.path(""), b"x"),
+            to_path(&folder.path(""), X, ENDS),
             Err(Failure::Errno(libc::EISDIR))
         );
         let fifo = folder.path("fifo");
         // SAFETY: the path is NUL-terminated.
         assert_eq!(unsafe { libc::mkfifo(fifo.as_ptr(), 0o600) }, 0);
-        assert_eq!(to_path(&fifo, b"x"), Err(Failure::Errno(libc::ENXIO)));
+        assert_eq!(to_path(&fifo, X, ENDS), Err(Failure::Errno(libc::ENXIO)));
         assert_eq!(
-            to_path(c"/dev/full", b"x"),
+            to_path(c"/dev/full", X, ENDS),
             Err(Failure::Errno(libc::ENOSPC))
         );
     }
 
     #[test]
     fn descriptors_that_cannot_take_it_say_why() {
-        assert_eq!(to_fd(-1, b"x"), Err(Failure::Errno(libc::EBADF)));
+        assert_eq!(to_fd(-1, X, ENDS), Err(Failure::Errno(libc::EBADF)));
         let (read, write) = pipe();
         // Its read end is no place to write to, though /proc would open it so.
         assert_eq!(
-            to_fd(read.as_raw_fd(), b"x"),
+            to_fd(read.as_raw_fd(), X, ENDS),
             Err(Failure::Errno(libc::EBADF))
         );
         drop(read);
         // No SIGPIPE kills the test.
         assert_eq!(
-            to_fd(write.as_raw_fd(), b"x"),
+            to_fd(write.as_raw_fd(), X, ENDS),
             Err(Failure::Errno(libc::EPIPE))
         );
     }
@@ -500,12 +707,15 @@ mod tests {
         // SAFETY: asks for the smallest pipe; the descriptor is ours.
         let size = unsafe { libc::fcntl(fd, libc::F_SETPIPE_SZ, 4096) };
         let filling = vec![b'.'; usize::try_from(size).unwrap()];
-        to_fd(fd, &filling).unwrap();
-        assert_eq!(to_fd(fd, b"lost"), Err(Failure::Full));
+        to_fd(fd, Bytes::Text(&filling), ENDS).unwrap();
+        assert_eq!(to_fd(fd, event(b"\nlost"), ENDS), Err(Failure::Full));
         // The next part of the same report does not wait as long again.
         let start = now_ms();
-        assert_eq!(to_fd(fd, b"lost as well"), Err(Failure::Full));
-        assert!(now_ms() - start < PATIENCE);
+        assert_eq!(
+            to_fd(fd, event(b"\nlost as well"), ENDS),
+            Err(Failure::Full)
+        );
+        assert!(now_ms() - start < ENDS.patience());
         // SAFETY: F_GETFL only asks.
         let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
         assert_eq!(flags & libc::O_NONBLOCK, 0);
@@ -525,7 +735,7 @@ mod tests {
                 fs::File::from(read).read_to_end(&mut got).unwrap();
                 got
             });
-            write_whole(write.as_raw_fd(), &bytes, way).unwrap();
+            write_whole(write.as_raw_fd(), &bytes, way, ENDS).unwrap();
             drop(write);
             assert_eq!(reader.join().unwrap(), bytes);
         }
@@ -534,7 +744,7 @@ mod tests {
     #[test]
     fn a_socket_is_written_to() {
         let (mut ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
-        to_fd(theirs.as_raw_fd(), b"event\n").unwrap();
+        to_fd(theirs.as_raw_fd(), event(b"\nevent\n"), ENDS).unwrap();
         drop(theirs);
         let mut got = String::new();
         ours.read_to_string(&mut got).unwrap();
@@ -562,6 +772,10 @@ mod tests {
         for failure in [
             Failure::Full,
             Failure::Short(7),
+            Failure::LinkOfOthers,
+            Failure::Circle,
+            Failure::Foreign,
+            Failure::Linked,
             Failure::Errno(libc::ENOSPC),
         ] {
             assert!(!failure.to_string().is_empty());
