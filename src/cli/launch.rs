@@ -11,15 +11,30 @@ use crate::trouble::{NOT_EXECUTABLE, NOT_FOUND, Trouble, reason};
 /// What the loader preloads, separated by spaces or colons.
 const PRELOAD: &str = "LD_PRELOAD";
 
+/// The Python that started this command (`python -m forkguard`), for programs that are its scripts.
+const PYTHON: &str = "FORKGUARD_PYTHON";
+
 /// The program of `words`, with the guard's library first in what is preloaded.
 pub fn guarded(words: &[OsString], library: &Path) -> Command {
-    let mut command = Command::new(&words[0]);
-    command.args(&words[1..]);
+    let python = std::env::var_os(PYTHON).filter(|_| is_for_python(&words[0]));
+    let mut command = Command::new(python.as_ref().unwrap_or(&words[0]));
+    command.args(&words[usize::from(python.is_none())..]);
+    command.env_remove(PYTHON);
     command.env(
         PRELOAD,
         preload(library, std::env::var_os(PRELOAD).as_deref()),
     );
     command
+}
+
+/// Whether a command line that begins with `word` is one of an interpreter's: a script, or `-m`.
+fn is_for_python(word: &OsStr) -> bool {
+    word == "-m" || word == "-c" || is_script(word)
+}
+
+fn is_script(word: &OsStr) -> bool {
+    let path = Path::new(word);
+    path.extension() == Some(OsStr::new("py")) && path.is_file()
 }
 
 /// `LD_PRELOAD` with the library at its head and whatever it already holds behind, once.
@@ -41,13 +56,15 @@ pub fn not_started(program: &OsStr, error: &io::Error) -> Trouble {
         io::ErrorKind::NotFound => NOT_FOUND,
         _ => NOT_EXECUTABLE,
     };
+    let name = program.to_string_lossy();
+    let hint = if is_script(program) {
+        format!("; it is a script: python {name}")
+    } else {
+        String::new()
+    };
     Trouble::new(
         code,
-        format!(
-            "{} cannot be started: {}",
-            program.to_string_lossy(),
-            reason(error)
-        ),
+        format!("{name} cannot be started: {}{hint}", reason(error)),
     )
 }
 

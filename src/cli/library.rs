@@ -8,8 +8,14 @@ use crate::trouble::{FAILED, Trouble, reason};
 /// The library's file name.
 const NAME: &str = "libforkguard.so";
 /// Where it may lie, from the folder of the command: beside it (a build, a tarball), or in the
-/// `lib` folders of the prefix that the command is installed in.
-const PLACES: [&str; 4] = [".", "../lib/forkguard", "../lib", "../lib64"];
+/// folders of the prefix that the command is installed in (of the wheel, `libexec`).
+const PLACES: [&str; 5] = [
+    ".",
+    "../lib/forkguard",
+    "../libexec/forkguard",
+    "../lib",
+    "../lib64",
+];
 
 /// The library that `named` gives, else the one that came with this command.
 pub fn find(named: Option<&Path>) -> Result<PathBuf, Trouble> {

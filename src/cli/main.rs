@@ -20,6 +20,7 @@ mod event;
 mod explain;
 mod launch;
 mod library;
+mod manual;
 mod run;
 mod story;
 mod trace;
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
         Subcommand::Check(arguments) => check::check(&arguments),
         Subcommand::Explain(arguments) => explain::explain(&arguments),
         Subcommand::Completions { shell } => completions::print_completions(shell),
-        Subcommand::Manual => completions::manual(),
+        Subcommand::Manual => manual::print_manual(),
     };
     ended.unwrap_or_else(trouble::Trouble::tell)
 }
