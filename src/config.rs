@@ -9,6 +9,11 @@
 //! file stands in the place of `/etc/forkguard.conf`, but for the latter's `!` lines. In
 //! secure-execution mode (a setuid program) the environment is not read at all.
 //!
+//! A locked policy takes with it the settings that would weaken it ([`WEAKENING`]), and a line `!*`
+//! takes all: what the file does not set has its default. Where something was to be locked and it
+//! cannot be told what (a `!` line that is not understood, an `/etc/forkguard.conf` that cannot be
+//! read), everything is: a mistake in a file that enforces must not open what it was to close.
+//!
 //! `FORKGUARD_TRACE` is no setting but the `forkguard` command's own way to watch a program: the
 //! full path of a file that every event goes to, whatever the settings say, with those that only a
 //! trace is told (`attempted`, `context`). It decides nothing, so no file can forbid it; under `off`
@@ -456,12 +461,12 @@ pub fn load() {
             loader.file(text, DEFAULT_FILE, File::Default { only_locked });
         }
         Err(Unreadable::Errno(libc::ENOENT | libc::ENOTDIR)) => {}
-        Err(reason) => loader.unreadable(DEFAULT_FILE, reason),
+        Err(reason) => loader.unreadable(DEFAULT_FILE, reason, Rank::LockedDefaultFile),
     }
-    if let Some(path) = named {
+    if let Some(path) = named.filter(|_| !loader.is_locked()) {
         match read(path, file) {
             Ok(text) => loader.file(text, path, File::Named),
-            Err(reason) => loader.unreadable(path, reason),
+            Err(reason) => loader.unreadable(path, reason, Rank::Default),
         }
     }
     loader.environment(environment);
@@ -494,6 +499,11 @@ const KEYS: [(Key, &str); 9] = [
     (Key::Revive, "FORKGUARD_REVIVE"),
     (Key::ReportArgv, "FORKGUARD_REPORT_ARGV"),
 ];
+
+/// What lets a use of CUDA through, or has something else done about it, than the policy says.
+const WEAKENING: [Key; 3] = [Key::Ignore, Key::Exec, Key::Revive];
+/// Locks every setting.
+const EVERYTHING: &[u8] = b"*";
 
 /// How strong the source of a setting is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -566,11 +576,35 @@ impl Loader<'_> {
         (self.say)(message);
     }
 
-    fn unreadable(&mut self, path: &CStr, reason: Unreadable) {
+    /// A file was not read, which might have locked what `rank` locks.
+    fn unreadable(&mut self, path: &CStr, reason: Unreadable, rank: Rank) {
+        let locked = if rank > Rank::Default {
+            ", and neither do the environment's, which it may forbid"
+        } else {
+            ""
+        };
         self.say(format_args!(
-            "the configuration file {} was not read: {reason}; its settings do not hold",
+            "the configuration file {} was not read: {reason}; its settings do not hold{locked}",
             Shown(path.to_bytes())
         ));
+        self.lock(|_| true, rank);
+    }
+
+    /// Takes what is weaker than `rank` the right to change these settings.
+    fn lock(&mut self, which: impl Fn(Key) -> bool, rank: Rank) {
+        for (key, _) in KEYS {
+            if which(key) {
+                let held = &mut self.rank[key as usize];
+                *held = rank.max(*held);
+            }
+        }
+    }
+
+    /// Whether everything is locked by the file that is always read.
+    fn is_locked(&self) -> bool {
+        self.rank
+            .iter()
+            .all(|rank| *rank == Rank::LockedDefaultFile)
     }
 
     fn environment<'e>(&mut self, variables: impl Iterator<Item = &'e CStr>) {
@@ -612,10 +646,24 @@ impl Loader<'_> {
 
     fn file(&mut self, text: &[u8], path: &CStr, file: File) {
         let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
+        let locked_rank = match file {
+            File::Named => Rank::LockedFile,
+            File::Default { .. } => Rank::LockedDefaultFile,
+        };
+        let locks_everything = text
+            .split(|&b| b == b'\n')
+            .any(|line| locked(line) == Some(EVERYTHING));
+        // The rest of a file that locks everything holds, whatever other file is named.
+        let only_locked = matches!(file, File::Default { only_locked: true }) && !locks_everything;
         let mut windows = false;
+        let mut not_understood = None;
         for (i, line) in text.split(|&b| b == b'\n').enumerate() {
             let place = Place::Line(path, i + 1);
-            let only_locked = matches!(file, File::Default { only_locked: true });
+            let mut failed = || {
+                if locked(line).is_some() {
+                    not_understood.get_or_insert(i + 1);
+                }
+            };
             if line.ends_with(b"\r") {
                 if !windows {
                     self.say(format_args!(
@@ -624,36 +672,50 @@ impl Loader<'_> {
                     ));
                 }
                 windows = true;
+                failed();
                 continue;
             }
-            let line = line.trim_ascii();
-            let (line, locked) = match line.strip_prefix(b"!") {
-                Some(rest) => (rest.trim_ascii(), true),
-                None => (line, false),
+            let (line, rank) = match locked(line) {
+                Some(EVERYTHING) => continue,
+                Some(rest) => (rest, locked_rank),
+                None if only_locked => continue,
+                None => (line.trim_ascii(), Rank::File),
             };
-            if line.is_empty() || line.starts_with(b"#") || (only_locked && !locked) {
+            if rank == Rank::File && (line.is_empty() || line.starts_with(b"#")) {
                 continue;
             }
-            let rank = match (file, locked) {
-                (_, false) => Rank::File,
-                (File::Named, true) => Rank::LockedFile,
-                (File::Default { .. }, true) => Rank::LockedDefaultFile,
-            };
-            self.line(line, rank, place);
+            if !self.line(line, rank, place) {
+                failed();
+            }
+        }
+        if let Some(line) = not_understood {
+            self.say(format_args!(
+                "{}: a line that begins with ! has the last word, and was not understood; so the \
+                 environment sets nothing",
+                Place::Line(path, line)
+            ));
+        }
+        if locks_everything || not_understood.is_some() {
+            self.lock(|_| true, locked_rank);
+        } else if self.rank[Key::Policy as usize] == locked_rank {
+            self.lock(|key| WEAKENING.contains(&key), locked_rank);
         }
     }
 
-    fn line(&mut self, line: &[u8], rank: Rank, place: Place<'_>) {
+    /// Answers whether the line was understood.
+    fn line(&mut self, line: &[u8], rank: Rank, place: Place<'_>) -> bool {
         if line.contains(&0) {
-            return self.say(format_args!(
+            self.say(format_args!(
                 "{place}: the line has a NUL byte in it and is passed over"
             ));
+            return false;
         }
         let Some(equals) = line.iter().position(|&b| b == b'=') else {
-            return self.say(format_args!(
+            self.say(format_args!(
                 "{place}: \"{}\" is not of the form KEY=VALUE and is passed over",
                 Shown(line)
             ));
+            return false;
         };
         let (name, value) = (line[..equals].trim_ascii(), line[equals + 1..].trim_ascii());
         let key = KEYS.iter().find(|(_, known)| known.as_bytes() == name);
@@ -665,13 +727,14 @@ impl Loader<'_> {
                 .unwrap_or(value),
             (_, Some(inner)) => inner,
             (_, None) => {
-                return self.say(format_args!(
+                self.say(format_args!(
                     "{place}: the quotes around the value do not match; the line is passed over"
                 ));
+                return false;
             }
         };
         match key {
-            Some((key, _)) => self.set(*key, value, rank, place),
+            Some((key, _)) => return self.set(*key, value, rank, place),
             None if name == b"FORKGUARD_CONFIG" => self.say(format_args!(
                 "{place}: FORKGUARD_CONFIG has a meaning in the environment only; the line is \
                  passed over"
@@ -681,15 +744,17 @@ impl Loader<'_> {
                 Shown(name)
             )),
         }
+        false
     }
 
-    fn set(&mut self, key: Key, value: &[u8], rank: Rank, place: Place<'_>) {
+    /// Answers whether the value was understood; what may not be set here is not looked at.
+    fn set(&mut self, key: Key, value: &[u8], rank: Rank, place: Place<'_>) -> bool {
         if rank < self.rank[key as usize] {
-            return;
+            return true;
         }
         // An empty variable is an unset one.
         if value.is_empty() && rank == Rank::Environment {
-            return;
+            return true;
         }
         let understood = match key {
             Key::Policy => self.policy(value, place),
@@ -705,6 +770,7 @@ impl Loader<'_> {
         if understood {
             self.rank[key as usize] = rank;
         }
+        understood
     }
 
     fn policy(&mut self, value: &[u8], place: Place<'_>) -> bool {
@@ -962,6 +1028,12 @@ impl Loader<'_> {
     }
 }
 
+/// What a line that begins with `!` locks.
+fn locked(line: &[u8]) -> Option<&[u8]> {
+    let rest = line.trim_ascii().strip_prefix(b"!")?;
+    Some(rest.trim_ascii())
+}
+
 /// The value without the quotes around it; `None` where they do not match.
 fn unquote(value: &[u8]) -> Option<&[u8]> {
     match value {
@@ -1103,7 +1175,7 @@ mod tests {
                 let only_locked = self.named.is_some();
                 loader.file(text, DEFAULT_FILE, File::Default { only_locked });
             }
-            if let Some(text) = self.named {
+            if let Some(text) = self.named.filter(|_| !loader.is_locked()) {
                 loader.file(text, c"my.conf", File::Named);
             }
             loader.environment(self.environment.iter().copied());
@@ -1438,15 +1510,126 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_locked_value_locks_nothing() {
-        let given = Given {
-            etc: Some(b"!FORKGUARD_POLICY=abrot"),
-            environment: &[c"FORKGUARD_POLICY=warn"],
-            ..Given::default()
+    fn a_locked_policy_takes_with_it_what_would_weaken_it() {
+        let weaker: &[&CStr] = &[
+            c"FORKGUARD_IGNORE=cuInit",
+            c"FORKGUARD_EXEC=true",
+            c"FORKGUARD_REVIVE=foreign-handles-unused",
+            c"FORKGUARD_VERBOSE=1",
+        ];
+        let locked = b"!FORKGUARD_POLICY=exec,revive,abort\n";
+        let is_held = |config: &Config| {
+            config.in_place().is_none()
+                && !config.ignores(b"cuInit")
+                && !config.foreign_handles_unused
         };
-        let (config, said) = given.load();
-        assert_eq!(config.policy.first(), Policy::Warn);
-        assert_eq!(said.len(), 1);
+        let given = |etc, named| Given {
+            etc,
+            named,
+            environment: weaker,
+        };
+        let (config, said) = given(Some(locked), None).load();
+        assert!(is_held(&config) && said.is_empty(), "{said:#?}");
+        // Everything else stays the environment's.
+        assert_eq!(config.verbose, 1);
+        // No other file may, by whatever kind of line.
+        let other = b"!FORKGUARD_IGNORE=cuInit\nFORKGUARD_EXEC=true\n!FORKGUARD_POLICY=off\n\
+                      !FORKGUARD_REVIVE=foreign-handles-unused\n";
+        let (config, _) = given(Some(locked), Some(other)).load();
+        assert!(is_held(&config) && config.rewrites());
+        // The file itself may.
+        let same = b"FORKGUARD_IGNORE=cuMemAlloc\n!FORKGUARD_POLICY=abort\n";
+        let (config, _) = given(Some(same), None).load();
+        assert!(config.ignores(b"cuMemAlloc") && is_held(&config));
+        // A policy that is not locked locks nothing.
+        let (config, _) = given(Some(b"FORKGUARD_POLICY=exec,revive\n"), None).load();
+        assert!(config.ignores(b"cuInit") && config.in_place().is_some());
+    }
+
+    #[test]
+    fn one_line_locks_everything() {
+        for place in ["!*\nFORKGUARD_VERBOSE=1\n", "FORKGUARD_VERBOSE=1\n ! * \n"] {
+            let given = Given {
+                etc: Some(place.as_bytes()),
+                named: Some(b"FORKGUARD_EXIT_CODE=3\nrubbish\n"),
+                environment: &[
+                    c"FORKGUARD_POLICY=off",
+                    c"FORKGUARD_VERBOSE=2",
+                    c"FORKGUARD_REPORT=/tmp/events",
+                    c"FORKGUARD_REPORT_ARGV=1",
+                ],
+            };
+            let (config, said) = given.load();
+            assert_eq!(config.policy, Chain::ABORT);
+            assert_eq!((config.verbose, config.exit_code), (1, None));
+            assert_eq!((config.report(), config.report_argv), (None, false));
+            assert_eq!(said, Vec::<String>::new());
+        }
+        // In a file that the environment names, it is the environment that is locked out.
+        let given = Given {
+            etc: Some(b"!FORKGUARD_VERBOSE=1\n"),
+            named: Some(b"!*\nFORKGUARD_EXIT_CODE=3\nFORKGUARD_VERBOSE=2\n"),
+            environment: &[c"FORKGUARD_POLICY=off"],
+        };
+        let (config, _) = given.load();
+        assert_eq!(config.policy, Chain::ABORT);
+        assert_eq!((config.verbose, config.exit_code), (1, Some(3)));
+    }
+
+    #[test]
+    fn a_locked_line_that_is_not_understood_opens_nothing() {
+        for line in [
+            "!FORKGUARD_POLICY=abrot",
+            "!FORKGUARD_POLIC=abort",
+            "!FORKGUARD_POLICY",
+            "!FORKGUARD_POLICY=\"abort",
+            "!FORKGUARD_POLICY=abort\r",
+            "!FORKGUARD_EXEC=a | b",
+            "!FORKGUARD_VERBOSE=3",
+            "!",
+            "! # FORKGUARD_POLICY=abort",
+        ] {
+            let text = format!("FORKGUARD_EXIT_CODE=3\n{line}\n");
+            let given = Given {
+                etc: Some(text.as_bytes()),
+                named: None,
+                environment: &[c"FORKGUARD_POLICY=warn", c"FORKGUARD_IGNORE=cuInit"],
+            };
+            let (config, said) = given.load();
+            assert_eq!(config.policy, Chain::ABORT, "{line}");
+            assert!(!config.ignores(b"cuInit"), "{line}");
+            assert_eq!(config.exit_code, Some(3));
+            assert_eq!(said.len(), 2, "{said:#?}");
+            assert!(
+                said.iter()
+                    .all(|said| said.starts_with("/etc/forkguard.conf:2: "))
+            );
+            assert!(
+                said[1].contains("the environment sets nothing"),
+                "{said:#?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_default_file_that_cannot_be_read_opens_nothing() {
+        let mut config = Config::DEFAULT;
+        let mut said = Vec::new();
+        let mut say = |message: fmt::Arguments<'_>| said.push(message.to_string());
+        let mut loader = Loader {
+            config: &mut config,
+            rank: [Rank::Default; KEYS.len()],
+            say: &mut say,
+        };
+        let reason = Unreadable::Errno(libc::EACCES);
+        loader.unreadable(DEFAULT_FILE, reason, Rank::LockedDefaultFile);
+        assert!(loader.is_locked());
+        loader.environment([c"FORKGUARD_POLICY=off"].into_iter());
+        assert_eq!(config.policy, Chain::ABORT);
+        assert!(
+            said.len() == 1 && said[0].contains("permission denied"),
+            "{said:#?}"
+        );
     }
 
     #[test]
