@@ -82,11 +82,22 @@ pub fn library() -> PathBuf {
         );
         return path.canonicalize().expect("a file has a full path");
     }
-    BUILT.get_or_init(build_library).clone()
+    BUILT
+        .get_or_init(|| build("forkguard", "libforkguard.so"))
+        .clone()
 }
 
-/// `cargo test` does not build the library: tests link nothing of a `cdylib`.
-fn build_library() -> PathBuf {
+/// The `libforkguard_standin.so` of the running test's own profile, beside the command, brought up to
+/// date first.
+pub fn stand_in() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT
+        .get_or_init(|| build("forkguard-standin", "libforkguard_standin.so"))
+        .clone()
+}
+
+/// `cargo test` does not build a `cdylib`: tests link nothing of it.
+fn build(package: &str, file: &str) -> PathBuf {
     let test = env::current_exe().expect("the running test has a path");
     let profile = test
         .parent()
@@ -95,7 +106,7 @@ fn build_library() -> PathBuf {
     let target = profile
         .parent()
         .expect("a profile lies in the target directory");
-    let library = profile.join("libforkguard.so");
+    let library = profile.join(file);
     if let Some(cargo) = env::var_os("CARGO") {
         let mut build = Command::new(cargo);
         build.args([
@@ -103,7 +114,7 @@ fn build_library() -> PathBuf {
             "--quiet",
             "--lib",
             "--package",
-            "forkguard",
+            package,
             "--manifest-path",
         ]);
         build.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml"));
@@ -122,7 +133,7 @@ fn build_library() -> PathBuf {
         let said = String::from_utf8_lossy(&outcome.stderr);
         assert!(
             outcome.status.success(),
-            "the library could not be built:\n{said}"
+            "{file} could not be built:\n{said}"
         );
     }
     assert!(

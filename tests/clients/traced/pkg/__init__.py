@@ -1,0 +1,2 @@
+# The second of three files that import one another.
+from . import gpu
