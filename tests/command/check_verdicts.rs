@@ -11,7 +11,7 @@ fn an_import_that_initialises_is_the_culprit() {
     outcome.assert_code(1);
     assert_data_eq!(
         &outcome.stderr,
-        str![[r#"
+        str![[r"
 forkguard: CUDA was initialised first by pid [..], [..]s after the start, at pkg/gpu.py:15
 
   pid [..]  python[..]
@@ -23,7 +23,7 @@ forkguard: CUDA was initialised first by pid [..], [..]s after the start, at pkg
   fix  move what pkg/gpu.py:15 does into a function that is called when a GPU is needed: importing
        should leave CUDA alone
 
-"#]]
+"]]
     );
 }
 

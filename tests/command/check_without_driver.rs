@@ -18,7 +18,7 @@ fn who_would_initialise_is_the_culprit() {
     outcome.assert_code(1);
     assert_data_eq!(
         &outcome.stderr,
-        str![[r#"
+        str![[r"
 forkguard: CUDA would be initialised by pid [..], [..]s after the start, at pkg/gpu.py:15
   (this machine has no driver, so the program was given one that has no device)
 
@@ -31,7 +31,7 @@ forkguard: CUDA would be initialised by pid [..], [..]s after the start, at pkg/
   fix  move what pkg/gpu.py:15 does into a function that is called when a GPU is needed: importing
        should leave CUDA alone
 
-"#]]
+"]]
     );
 }
 

@@ -11,7 +11,7 @@ fn three_files_and_only_asked() {
     outcome.assert_code(0);
     assert_data_eq!(
         &outcome.stderr,
-        str![[r#"
+        str![[r"
 forkguard: CUDA was initialised first by pid [..], [..]s after the start, at pkg/gpu.py:15
 
   pid [..]  python[..]
@@ -20,7 +20,7 @@ forkguard: CUDA was initialised first by pid [..], [..]s after the start, at pkg
       imported by  app.py:4 > pkg/__init__.py:2 > pkg/gpu.py:15
     only asked   no context was made
 
-"#]]
+"]]
     );
 }
 
@@ -30,7 +30,7 @@ fn a_context_and_its_moment() {
     outcome.assert_code(0);
     assert_data_eq!(
         &outcome.stderr,
-        str![[r#"
+        str![[r"
 forkguard: CUDA was initialised first by pid [..], [..]s after the start, at pkg/gpu.py:15
 
   pid [..]  python[..]
@@ -40,6 +40,6 @@ forkguard: CUDA was initialised first by pid [..], [..]s after the start, at pkg
     context      [..]s  MainThread  cuDevicePrimaryCtxRetain, through [..]
       pkg/gpu.py:12 make_context
 
-"#]]
+"]]
     );
 }

@@ -18,7 +18,7 @@ fn a_thread_is_named() {
     let outcome = of_python(forkguard("trace"), &["later.py", "thread"]).run();
     assert_data_eq!(
         &outcome.stderr,
-        str![[r#"
+        str![[r"
 forkguard: CUDA was initialised first by pid [..], [..]s after the start, at later.py:14
 
   pid [..]  python[..]
@@ -26,7 +26,7 @@ forkguard: CUDA was initialised first by pid [..], [..]s after the start, at lat
       later.py:14 initialise
     only asked   no context was made
 
-"#]]
+"]]
     );
     assert!(
         !outcome.stderr.contains("MainThread"),
@@ -41,7 +41,7 @@ fn what_the_program_starts_is_seen() {
     outcome.assert_stdout(&["done", "done"]);
     assert_data_eq!(
         &outcome.stderr,
-        str![[r#"
+        str![[r"
 forkguard: CUDA was initialised first by pid [..], [..]s after the start, at later.py:14
 
   pid [..]  python[..], a child of pid [..]
@@ -49,7 +49,7 @@ forkguard: CUDA was initialised first by pid [..], [..]s after the start, at lat
       later.py:14 initialise
     only asked   no context was made
 
-"#]]
+"]]
     );
 }
 
@@ -59,7 +59,7 @@ fn a_forked_child_that_uses_it() {
     outcome.assert_code(0).assert_stdout(&["done"]);
     assert_data_eq!(
         &outcome.stderr,
-        str![[r#"
+        str![[r"
 forkguard: CUDA was initialised first by pid [..], [..]s after the start, at later.py:14
 
   pid [..]  python[..]
@@ -76,7 +76,7 @@ forkguard: CUDA was initialised first by pid [..], [..]s after the start, at lat
       fix  [..]
 ...
 
-"#]]
+"]]
     );
 }
 
@@ -90,7 +90,7 @@ fn a_native_program_has_native_frames() {
     outcome.assert_code(0);
     assert_data_eq!(
         &outcome.stderr,
-        str![[r#"
+        str![[r"
 forkguard: CUDA was initialised first by pid [..], [..]s after the start
 
   pid [..]  roads
@@ -101,7 +101,7 @@ forkguard: CUDA was initialised first by pid [..], [..]s after the start
       roads[..]
 ...
 
-"#]]
+"]]
     );
 }
 
@@ -113,7 +113,7 @@ fn a_driver_that_fails_was_asked() {
     outcome.assert_code(0);
     assert_data_eq!(
         &outcome.stderr,
-        str![[r#"
+        str![[r"
 forkguard: CUDA was asked for first by pid [..], [..]s after the start, at later.py:14; nobody initialised it: cuInit failed
 
   pid [..]  python[..]
@@ -121,7 +121,7 @@ forkguard: CUDA was asked for first by pid [..], [..]s after the start, at later
       later.py:14 initialise
       the driver answered CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE (804)
 
-"#]]
+"]]
     );
 }
 
