@@ -20,11 +20,14 @@
 //! it has the guard watch without a word.
 
 pub mod command;
+pub mod origin;
 
 use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_char};
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
+
+use origin::Origin;
 
 use crate::report::buffer::Buffer;
 use crate::report::scene;
@@ -243,6 +246,11 @@ pub struct Config {
     command: Text<COMMAND>,
     replaced: bool,
     restarted: bool,
+    origins: [Origin; KEYS.len()],
+    /// Which of them the environment cannot change, whether they are set or not.
+    locked: [bool; KEYS.len()],
+    /// The file that `FORKGUARD_CONFIG` named.
+    named: Text<PATH>,
 }
 
 impl Config {
@@ -263,6 +271,9 @@ impl Config {
         command: Text::EMPTY,
         replaced: false,
         restarted: false,
+        origins: [Origin::DEFAULT; KEYS.len()],
+        locked: [false; KEYS.len()],
+        named: Text::EMPTY,
     };
 
     /// What is done first about a use of CUDA in a forked child.
@@ -465,7 +476,11 @@ pub fn load() {
     }
     if let Some(path) = named.filter(|_| !loader.is_locked()) {
         match read(path, file) {
-            Ok(text) => loader.file(text, path, File::Named),
+            Ok(text) => {
+                // What does not fit is not opened either.
+                loader.config.named.set(&[path.to_bytes()]);
+                loader.file(text, path, File::Named);
+            }
             Err(reason) => loader.unreadable(path, reason, Rank::Default),
         }
     }
@@ -769,6 +784,10 @@ impl Loader<'_> {
         };
         if understood {
             self.rank[key as usize] = rank;
+            self.config.origins[key as usize] = match place {
+                Place::Variable(_) => Origin::new(rank, 0, false),
+                Place::Line(path, line) => Origin::new(rank, line, path != DEFAULT_FILE),
+            };
         }
         understood
     }
@@ -989,6 +1008,7 @@ impl Loader<'_> {
 
     /// What only shows when everything is read.
     fn finish(&mut self) {
+        self.config.locked = self.rank.map(|rank| rank > Rank::Environment);
         if self.config.verbose >= 1
             && self.config.exec != Exec::None
             && self.config.in_place().is_none()

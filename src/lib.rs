@@ -22,6 +22,7 @@
 //! | [`trace`] | what only the command that watches a program is told |
 //! | [`siblings`] | what the processes of one family share |
 //! | [`config`] | the variables and the file |
+//! | [`describe`] | what the guard says of itself when it is asked |
 //! | [`sys`] | the operating system, as hooks may use it |
 //!
 //! Two rules hold in every room. The child of a multithreaded process may hold any lock for
@@ -38,6 +39,7 @@
 )]
 
 pub mod config;
+pub mod describe;
 #[cfg(not(test))]
 mod exports;
 pub mod gate;

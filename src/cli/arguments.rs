@@ -3,9 +3,10 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, Parser};
+use clap::{Args, Parser, ValueEnum};
 use clap_complete::Shell;
+
+use crate::inside::Question;
 
 /// Names who initialised CUDA, who forked and who used it
 #[derive(Parser)]
@@ -34,6 +35,37 @@ pub enum Subcommand {
     /// Print the manual page
     #[command(hide = true)]
     Manual,
+    /// Answer a question of this command's in a process that has the guard in it
+    #[command(name = "__inside", hide = true)]
+    Inside {
+        /// The question
+        question: Question,
+    },
+}
+
+/// What happens when a forked child uses CUDA: the words of `FORKGUARD_POLICY`.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Policy {
+    Abort,
+    Exec,
+    Revive,
+    Cpu,
+    Warn,
+    Off,
+}
+
+impl Policy {
+    /// The variable's value.
+    pub fn chain(policies: &[Self]) -> String {
+        let mut words: Vec<String> = Vec::new();
+        for policy in policies.iter().filter_map(Self::to_possible_value) {
+            // The library takes each once.
+            if !words.iter().any(|word| word == policy.get_name()) {
+                words.push(policy.get_name().to_owned());
+            }
+        }
+        words.join(",")
+    }
 }
 
 /// A program and its arguments.
@@ -59,9 +91,9 @@ pub struct Library {
 
 #[derive(Args)]
 pub struct Run {
-    /// What happens when a forked child uses CUDA: abort, exec, revive, cpu, warn, off, or a list
-    #[arg(short, long, value_parser = NonEmptyStringValueParser::new())]
-    pub policy: Option<String>,
+    /// What happens when a forked child uses CUDA; of a comma list the first that can serve
+    #[arg(short, long, value_enum, value_delimiter = ',')]
+    pub policy: Vec<Policy>,
     /// Where JSON events go: a path, fd:N, or stderr
     #[arg(short, long, value_name = "FILE")]
     pub report: Option<OsString>,

@@ -1,53 +1,84 @@
-//! A program started under the guard: its environment, and what is wrong where it cannot start.
+//! A program started under the guard: its command line, its environment, what keeps the guard out,
+//! and what is wrong where it cannot start.
 
+use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
+use crate::elf::Elf;
+use crate::preload;
+use crate::program::{Hindrance, Program, find};
 use crate::trouble::{NOT_EXECUTABLE, NOT_FOUND, Trouble, reason};
 
-/// What the loader preloads, separated by spaces or colons.
-const PRELOAD: &str = "LD_PRELOAD";
-
-/// The Python that started this command (`python -m forkguard`), for programs that are its scripts.
+/// The interpreter that started this command, if one did: `python -m forkguard`.
 const PYTHON: &str = "FORKGUARD_PYTHON";
 
-/// The program of `words`, with the guard's library first in what is preloaded.
+/// A command line as it is run: a Python file that no kernel would run has `python3` before it.
+/// Where an interpreter started this command it has all Python files, `-m` and `-c`.
+pub fn words(given: &[OsString]) -> Vec<OsString> {
+    let mut words = given.to_vec();
+    let path = Path::new(&given[0]);
+    let is_python = path.extension() == Some("py".as_ref()) && path.is_file();
+    let ours = env::var_os(PYTHON).filter(|python| !python.is_empty());
+    let is_python = is_python || ours.is_some() && (given[0] == "-m" || given[0] == "-c");
+    let runs = find(&given[0]).is_ok_and(|path| {
+        path.metadata()
+            .is_ok_and(|data| data.permissions().mode() & 0o111 != 0)
+    });
+    if is_python && (ours.is_some() || !runs) {
+        words.insert(0, ours.unwrap_or_else(|| "python3".into()));
+    }
+    words
+}
+
+/// The program of `words`, with the guard's library first in what is preloaded; where the guard is
+/// preloaded into every program here, that one stays the only one.
 pub fn guarded(words: &[OsString], library: &Path) -> Command {
-    let python = std::env::var_os(PYTHON).filter(|_| is_for_python(&words[0]));
-    let mut command = Command::new(python.as_ref().unwrap_or(&words[0]));
-    command.args(&words[usize::from(python.is_none())..]);
-    command.env_remove(PYTHON);
-    command.env(
-        PRELOAD,
-        preload(library, std::env::var_os(PRELOAD).as_deref()),
-    );
+    let words = self::words(words);
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).env_remove(PYTHON);
+    if !is_everywhere() {
+        let before = env::var_os(preload::VARIABLE);
+        let value = preload::value(library, before.as_deref());
+        command.env(preload::VARIABLE, value);
+    }
     command
 }
 
-/// Whether a command line that begins with `word` is one of an interpreter's: a script, or `-m`.
-fn is_for_python(word: &OsStr) -> bool {
-    word == "-m" || word == "-c" || is_script(word)
+/// Leaves what is preloaded as it was.
+pub fn unguarded(command: &mut Command) {
+    match env::var_os(preload::VARIABLE) {
+        Some(before) => command.env(preload::VARIABLE, before),
+        None => command.env_remove(preload::VARIABLE),
+    };
 }
 
-fn is_script(word: &OsStr) -> bool {
-    let path = Path::new(word);
-    path.extension() == Some(OsStr::new("py")) && path.is_file()
+/// Whether a guard is preloaded into every program here.
+fn is_everywhere() -> bool {
+    preload::system_wide()
+        .iter()
+        .any(|path| preload::is_guard(path) && path.is_file())
 }
 
-/// `LD_PRELOAD` with the library at its head and whatever it already holds behind, once.
-fn preload(library: &Path, before: Option<&OsStr>) -> OsString {
-    let mut all = library.as_os_str().to_owned();
-    let before = before.unwrap_or_default().as_bytes();
-    for path in before.split(|&byte| byte == b':' || byte == b' ') {
-        if !path.is_empty() && path != library.as_os_str().as_bytes() {
-            all.push(":");
-            all.push(OsStr::from_bytes(path));
-        }
+/// What keeps the guard out of a program, where something does.
+pub fn hindrance(program: &Program, library: &Path) -> Option<Hindrance> {
+    let library = Elf::read(library).ok().flatten();
+    program.hindrance(library.as_ref()).filter(|hindrance| {
+        let by_environment = matches!(hindrance, Hindrance::OtherRights(_) | Hindrance::Cleared(_));
+        !(by_environment && is_everywhere())
+    })
+}
+
+/// What a sentence about the program begins with: the file, and the script that led to it.
+pub fn name(program: &Program) -> String {
+    let path = program.path.display();
+    match program.scripts.first() {
+        Some(script) => format!("{path}, which runs {},", script.display()),
+        None => path.to_string(),
     }
-    all
 }
 
 /// Why the program could not be started.
@@ -56,32 +87,13 @@ pub fn not_started(program: &OsStr, error: &io::Error) -> Trouble {
         io::ErrorKind::NotFound => NOT_FOUND,
         _ => NOT_EXECUTABLE,
     };
-    let name = program.to_string_lossy();
-    let hint = if is_script(program) {
-        format!("; it is a script: python {name}")
-    } else {
-        String::new()
+    // The kernel says of a program that is there, too, that it is not: its interpreter is not.
+    let found = Program::of(&[program.to_owned()]);
+    let missing = found.missing_interpreter();
+    let why = match missing.filter(|_| error.kind() == io::ErrorKind::NotFound) {
+        Some(interpreter) => format!("its interpreter {} is not there", interpreter.display()),
+        None => reason(error).into_owned(),
     };
-    Trouble::new(
-        code,
-        format!("{name} cannot be started: {}{hint}", reason(error)),
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_preloaded_before_stays_and_the_guard_is_there_once() {
-        let library = Path::new("/l/libforkguard.so");
-        for (before, expected) in [
-            (None, "/l/libforkguard.so"),
-            (Some(""), "/l/libforkguard.so"),
-            (Some("a.so b.so"), "/l/libforkguard.so:a.so:b.so"),
-            (Some("a.so:/l/libforkguard.so"), "/l/libforkguard.so:a.so"),
-        ] {
-            assert_eq!(preload(library, before.map(OsStr::new)), expected);
-        }
-    }
+    let program = program.to_string_lossy();
+    Trouble::new(code, format!("{program} cannot be started: {why}"))
 }

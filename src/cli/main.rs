@@ -4,9 +4,13 @@
 //! |---|---|
 //! | [`arguments`] | what may be written on a command line |
 //! | [`library`] | where the guard's library lies |
+//! | [`preload`] | `LD_PRELOAD`, taken apart and put together |
+//! | [`program`] | what a command line comes to, and whether the guard gets into it |
+//! | [`elf`] | what an executable says of itself |
 //! | [`launch`] | a program started under the guard |
 //! | [`watch`] | a program run to its end, and what it told |
 //! | [`story`] | what that says, process by process |
+//! | [`inside`] | questions that only a process with the guard in it can answer |
 //! | [`event`] | the guard's events, as they are read |
 //! | [`trouble`] | why a command could not do what it was asked, and its exit code |
 //! | [`run`], … | one file or folder a subcommand |
@@ -16,11 +20,17 @@
 mod arguments;
 mod check;
 mod completions;
+mod elf;
 mod event;
 mod explain;
+#[allow(dead_code, reason = "the subcommand that tells all of it comes next")]
+mod inside;
 mod launch;
 mod library;
 mod manual;
+mod preload;
+#[allow(dead_code, reason = "the subcommand that tells all of it comes next")]
+mod program;
 mod run;
 mod story;
 mod trace;
@@ -42,6 +52,7 @@ fn main() -> ExitCode {
         Subcommand::Explain(arguments) => explain::explain(&arguments),
         Subcommand::Completions { shell } => completions::print_completions(shell),
         Subcommand::Manual => manual::print_manual(),
+        Subcommand::Inside { question } => inside::answers::answer(question),
     };
     ended.unwrap_or_else(trouble::Trouble::tell)
 }

@@ -3,6 +3,7 @@
 //! Not compiled into unit tests: a test program that exported `fork` would use it.
 
 pub mod debug;
+pub mod describe;
 pub mod driver;
 pub mod entry;
 pub mod image;

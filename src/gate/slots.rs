@@ -187,6 +187,12 @@ pub fn target(index: Index) -> Option<usize> {
     }
 }
 
+/// How many functions are guarded.
+pub fn guarded() -> usize {
+    let known = |target: &&AtomicUsize| target.load(Ordering::Relaxed) != 0;
+    TARGETS.iter().filter(known).count()
+}
+
 /// Notes the true address of an exported name, found at its first call.
 pub fn set_target(index: Index, target: usize) {
     TARGETS[index.at()].store(target, Ordering::Release);

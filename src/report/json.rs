@@ -247,6 +247,20 @@ fn fit(out: &mut Buffer<'_>, event: &Event<'_>, scene: &Scene<'_>, limits: &[Lim
     }
 }
 
+/// A string, of which at most `most` bytes are given; whether it was longer.
+pub fn quote(out: &mut Buffer<'_>, value: fmt::Arguments<'_>, most: usize) -> bool {
+    out.put_str("\"");
+    let mut escape = Escape {
+        out,
+        left: most,
+        cut: false,
+    };
+    let _ = escape.write_fmt(value);
+    let cut = escape.cut;
+    out.put_str("\"");
+    cut
+}
+
 /// Writes the members of objects and the items of arrays, with their commas.
 struct Writer<'b, 'a> {
     out: &'b mut Buffer<'a>,
@@ -301,21 +315,7 @@ impl<'b> Writer<'b, '_> {
     }
 
     fn quoted(&mut self, value: fmt::Arguments<'_>) {
-        self.quoted_up_to(self.limit.text, value);
-    }
-
-    /// Whether it was longer than `most` bytes.
-    fn quoted_up_to(&mut self, most: usize, value: fmt::Arguments<'_>) -> bool {
-        self.out.put_str("\"");
-        let mut escape = Escape {
-            out: self.out,
-            left: most,
-            cut: false,
-        };
-        let _ = escape.write_fmt(value);
-        let cut = escape.cut;
-        self.out.put_str("\"");
-        cut
+        quote(self.out, value, self.limit.text);
     }
 
     fn event(&mut self, event: &Event<'_>, scene: &Scene<'_>) {
@@ -616,7 +616,7 @@ impl<'b> Writer<'b, '_> {
             let argument = argument.strip_suffix(b"\0").unwrap_or(argument);
             self.item();
             let most = left.min(self.limit.text);
-            cut |= self.quoted_up_to(most, format_args!("{}", Lossy(argument)));
+            cut |= quote(self.out, format_args!("{}", Lossy(argument)), most);
             // Its quotes and its comma count: arguments may be empty.
             left = left.saturating_sub(argument.len() + 3);
         }

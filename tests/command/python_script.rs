@@ -44,19 +44,3 @@ fn a_script_runs_by_the_python_that_was_named() {
             .stdout_eq(said);
     }
 }
-
-#[test]
-fn without_one_a_script_is_named_as_what_it_is() {
-    let folder = forkguard_testkit::tempfile::tempdir().expect("a folder can be made");
-    std::fs::write(folder.path().join("app.py"), "").expect("the folder can be written to");
-    forkguard()
-        .current_dir(folder.path())
-        .env_remove("FORKGUARD_PYTHON")
-        .args(["--", "app.py"])
-        .assert()
-        .code(127)
-        .stderr_eq(
-            "forkguard: app.py cannot be started: no such file or directory; it is a script: \
-             python app.py\n",
-        );
-}
