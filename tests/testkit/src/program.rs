@@ -21,6 +21,7 @@ pub struct Program {
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
     preloads: Vec<PathBuf>,
+    libraries: Vec<PathBuf>,
     guarded: bool,
     driver: Option<PathBuf>,
     with_events: bool,
@@ -48,6 +49,7 @@ impl Program {
             arguments: Vec::new(),
             environment: Vec::new(),
             preloads: Vec::new(),
+            libraries: Vec::new(),
             guarded: true,
             driver: Some(driver_dir().into()),
             with_events: false,
@@ -209,7 +211,9 @@ impl Program {
                 command.env_remove(name);
             }
         }
-        let libraries = iter::once(clients_dir()).chain(self.driver.as_deref());
+        let libraries = iter::once(clients_dir())
+            .chain(self.driver.as_deref())
+            .chain(self.libraries.iter().map(PathBuf::as_path));
         command.env(
             "LD_LIBRARY_PATH",
             env::join_paths(libraries).expect("no colon in the build directory"),
@@ -276,6 +280,31 @@ pub fn python_with_packages(script: &str) -> Program {
         path.display()
     );
     Program::at(path).arg("-B").arg(crate::script(script))
+}
+
+/// A Python client, by the system's interpreter and Debian's PyTorch for it, which `scripts/setup` unpacks:
+/// `FORKGUARD_TEST_TORCH` names the folder.
+/// Panics when it is not there.
+pub fn python_with_torch(script: &str) -> Program {
+    let usual = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/torch"));
+    let folder = env::var_os("FORKGUARD_TEST_TORCH").map_or(usual.into(), PathBuf::from);
+    let packages = folder.join("usr/lib/python3/dist-packages");
+    assert!(
+        packages.join("torch").exists(),
+        "PyTorch is not in {}: scripts/setup puts it there",
+        folder.display()
+    );
+    let mut program = Program::at("/usr/bin/python3")
+        .arg("-B")
+        .arg(crate::script(script))
+        .env("PYTHONPATH", packages);
+    let libraries = folder.join("usr/lib");
+    let native = libraries.join(format!("{}-linux-gnu", env::consts::ARCH));
+    // What Debian chooses among when it installs them.
+    let chosen = ["blas", "lapack"].map(|name| native.join(name));
+    program.libraries.extend([libraries, native]);
+    program.libraries.extend(chosen);
+    program
 }
 
 /// A shell's script in a mount namespace of its own, in which it may mount what it likes over what it likes.
