@@ -65,6 +65,7 @@ fn load() {
     policy::replace::prepare();
     policy::entry::fresh::prepare();
     python::hash_secret::prepare();
+    sys::rights::prepare();
     policy::prepare();
     gate::slots::map();
     // SAFETY: the resolver needs nothing; here it runs before the program has threads.

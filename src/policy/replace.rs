@@ -25,7 +25,7 @@ use crate::stack::{native, python};
 use crate::sys::process_lock::ProcessLock;
 use crate::sys::program::{Guard, Mapping, NotExecuted, Strings, Variables, environment, own_path};
 use crate::sys::raw::{self, checked};
-use crate::sys::{command_line, descriptors, signals, thread};
+use crate::sys::{command_line, descriptors, rights, signals, thread};
 
 /// Bytes of the longest path of a command.
 const PATH: usize = 4096;
@@ -83,7 +83,7 @@ pub fn act(call: &Call<'_>) {
 /// Why another program does not run here.
 enum Refusal {
     Twice(&'static str),
-    SetUser,
+    Rights(&'static str),
     NoCommandLine,
     NotFound(&'static [u8]),
     Failed(&'static [u8], c_int),
@@ -97,10 +97,12 @@ impl fmt::Display for Refusal {
                 "this program was itself run by FORKGUARD_EXEC in the place of a forked process \
                  ({variable} is set), and that is done once, lest it never end"
             ),
-            Refusal::SetUser => f.write_str(
-                "FORKGUARD_EXEC runs nothing in the place of a program that has another user's \
-                 rights",
-            ),
+            Refusal::Rights(why) => {
+                write!(
+                    f,
+                    "FORKGUARD_EXEC runs nothing in the place of this process: {why}"
+                )
+            }
             Refusal::NoCommandLine => f.write_str(
                 "FORKGUARD_EXEC=restart has the program's command line from /proc, and it could \
                  not be read there when the program began",
@@ -145,9 +147,8 @@ fn replace(
     if config::get().is_replacement() {
         return Refusal::Twice("FORKGUARD_PARENT_PID");
     }
-    // SAFETY: reads a table that the kernel made.
-    if unsafe { libc::getauxval(libc::AT_SECURE) } != 0 {
-        return Refusal::SetUser;
+    if let Some(why) = rights::differ_after_execve() {
+        return Refusal::Rights(why);
     }
     match what {
         InPlace::Restart => {

@@ -4,7 +4,8 @@
 //!
 //! The parent leaves its secret in a variable, which is gone before the fresh process could see it;
 //! there, the interpreter's first question for random bytes of that size gets it. One that asks the
-//! kernel without the C library, or has `PYTHONHASHSEED`, is left alone.
+//! kernel without the C library, or has `PYTHONHASHSEED`, is left alone; and so is whatever is no
+//! interpreter, lest whoever makes its environment say what its random bytes are.
 
 use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_char};
@@ -49,30 +50,21 @@ pub fn variable() -> Option<Variable> {
 }
 
 impl Variable {
-    /// An environment with it; as it was where the seed is said there.
+    /// Puts it among an environment's entries, unless the seed is said there.
     ///
     /// # Safety
-    /// `environment` ends with a null pointer, before which all are C strings.
-    pub unsafe fn added_to(&self, environment: *const *const c_char) -> Vec<*const c_char> {
-        let mut all = Vec::new();
-        let mut said = false;
-        let mut at = environment;
-        // SAFETY: says the caller.
-        unsafe {
-            while !at.is_null() && !(*at).is_null() {
-                let entry = CStr::from_ptr(*at).to_bytes();
-                said |= entry
-                    .strip_prefix(b"PYTHONHASHSEED=")
-                    .is_some_and(|seed| !seed.is_empty() && seed != b"random");
-                all.push(*at);
-                at = at.add(1);
-            }
-        }
+    /// They are C strings.
+    pub unsafe fn add_to(&self, entries: &mut Vec<*const c_char>) {
+        let said = entries.iter().any(|&entry| {
+            // SAFETY: says the caller.
+            let entry = unsafe { CStr::from_ptr(entry) }.to_bytes();
+            entry
+                .strip_prefix(b"PYTHONHASHSEED=")
+                .is_some_and(|seed| !seed.is_empty() && seed != b"random")
+        });
         if !said {
-            all.push(self.0.as_ptr().cast());
+            entries.push(self.0.as_ptr().cast());
         }
-        all.push(core::ptr::null());
-        all
     }
 }
 
@@ -82,21 +74,34 @@ pub fn prepare() {
     let Some(text) = (unsafe { environment::take(VARIABLE) }) else {
         return;
     };
+    let secret = decoded(text);
+    // It would stay to be read in /proc/PID/environ.
+    // SAFETY: the string that the kernel put on this process's stack, which nobody else has: its
+    // entry is gone, and the program has not begun.
+    unsafe { core::ptr::write_bytes(text.as_ptr().cast_mut(), 0, text.len()) };
     // SAFETY: reads a table that the kernel made.
-    if text.len() != 2 * SIZE || unsafe { libc::getauxval(libc::AT_SECURE) } != 0 {
+    let secure = unsafe { libc::getauxval(libc::AT_SECURE) } != 0;
+    let Some(secret) = secret.filter(|_| !secure) else {
         return;
-    }
-    let mut secret = [0; SIZE];
-    for (byte, pair) in secret.iter_mut().zip(text.chunks_exact(2)) {
-        let digit = |at: u8| DIGITS.iter().position(|&known| known == at);
-        let (Some(high), Some(low)) = (digit(pair[0]), digit(pair[1])) else {
-            return;
-        };
-        *byte = (high << 4 | low) as u8;
+    };
+    if elf::find_in_python_sized(c"_Py_HashSecret").is_none_or(|(_, size)| size != SIZE) {
+        return;
     }
     // SAFETY: the constructor, before the program has a thread.
     unsafe { *RECEIVED.0.get() = secret };
     WAITS.store(true, Ordering::Release);
+}
+
+fn decoded(text: &[u8]) -> Option<[u8; SIZE]> {
+    let digit = |at: u8| DIGITS.iter().position(|&known| known == at);
+    let mut secret = [0; SIZE];
+    if text.len() != 2 * SIZE {
+        return None;
+    }
+    for (byte, pair) in secret.iter_mut().zip(text.chunks_exact(2)) {
+        *byte = (digit(pair[0])? << 4 | digit(pair[1])?) as u8;
+    }
+    Some(secret)
 }
 
 /// Whether this question for random bytes was the interpreter's for its secret, and is answered.

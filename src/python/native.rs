@@ -166,13 +166,14 @@ pub(super) const fn method(name: &'static CStr, function: Function) -> Method {
     }
 }
 
-static METHODS: [Method; 8] = [
+static METHODS: [Method; 9] = [
     method(c"semaphore", semaphore),
     method(c"is_semaphore_fd", is_semaphore_fd),
     method(c"same", super::memory::same),
     method(c"settings", settings),
     method(c"directory", super::spawn::directory),
     method(c"payload", super::spawn::payload),
+    method(c"rights", super::spawn::rights),
     method(c"spawn", super::spawn::spawn),
     method(c"tell", tell),
 ];

@@ -8,12 +8,12 @@ use core::cell::Cell;
 use core::ffi::{CStr, c_char, c_int, c_void};
 
 use super::api::Object;
-use super::hash_secret;
+use super::hash_secret::{self, Variable};
 use super::native::{Calls, calls};
 use crate::policy::exec;
 use crate::sys::raw::checked;
 use crate::sys::spawn::{self, Program};
-use crate::sys::{descriptors, thread};
+use crate::sys::{descriptors, rights, thread};
 
 unsafe extern "C" {
     /// The C library's.
@@ -155,6 +155,48 @@ unsafe fn answered(calls: &Calls, answer: Result<c_int, c_int>) -> Object {
     unsafe { (calls.build)(c"ii".as_ptr(), number, errno) }
 }
 
+/// An environment for an interpreter that stands for a fork of this one, its last pointer null.
+///
+/// # Safety
+/// `environment` ends with a null pointer, before which all are C strings. They, and the secret,
+/// outlive the answer.
+pub(super) unsafe fn fresh_environment(
+    environment: *const *const c_char,
+    secret: Option<&Variable>,
+) -> Vec<*const c_char> {
+    let mut entries = Vec::new();
+    let mut at = environment;
+    // SAFETY: says the caller.
+    unsafe {
+        while !at.is_null() && !(*at).is_null() {
+            entries.push(*at);
+            at = at.add(1);
+        }
+        if let Some(secret) = secret {
+            secret.add_to(&mut entries);
+        }
+    }
+    if rights::is_hidden() {
+        entries.push(rights::HIDDEN_ENTRY.as_ptr());
+    }
+    entries.push(core::ptr::null());
+    entries
+}
+
+/// `rights()`: why a fresh process could not do what a fork of this one can, or would be able to do
+/// more. Empty where neither is so.
+///
+/// # Safety
+/// For the interpreter to call, with the GIL.
+pub unsafe extern "C" fn rights(_module: Object, _arguments: Object) -> Object {
+    let Some(calls) = calls() else {
+        return core::ptr::null_mut();
+    };
+    let why = rights::differ_after_execve().unwrap_or_default();
+    // SAFETY: the GIL is held, says the caller; as many bytes as the text has.
+    unsafe { (calls.string)(why.as_ptr().cast(), why.len() as isize) }
+}
+
 fn start(argv: &Bytes, envp: &Bytes, kept: &Bytes, signal: c_int) -> Result<c_int, c_int> {
     let (arguments, environment) = (argv.strings().unwrap_or_default(), envp.strings());
     let file = match arguments.first() {
@@ -175,14 +217,13 @@ fn start(argv: &Bytes, envp: &Bytes, kept: &Bytes, signal: c_int) -> Result<c_in
         Vec::as_ptr,
     );
     let secret = hash_secret::variable();
-    let with_secret = secret
-        .as_ref()
-        // SAFETY: an environment, as the C library's or `Bytes::strings` has it.
-        .map(|secret| unsafe { secret.added_to(environment) });
+    // SAFETY: an environment, as the C library's or `Bytes::strings` has it, and the secret's string,
+    // which is there until it was copied by the kernel.
+    let entries = unsafe { fresh_environment(environment, secret.as_ref()) };
     let pid = spawn::spawn(&Program {
         file,
         arguments: &arguments,
-        environment: with_secret.as_ref().map_or(environment, Vec::as_ptr),
+        environment: entries.as_ptr(),
         kept: &kept,
         closed: &closed,
         blocked: Some(signal),

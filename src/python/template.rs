@@ -163,11 +163,9 @@ unsafe extern "C" fn start_one(_module: Object, arguments: Object) -> Object {
         };
         // Python ends the memory of every bytes object with a NUL.
         let program = CStr::from_ptr(program.as_ptr().cast());
-        let (line, mut environment) = (strings(line), strings(environment));
+        let (line, environment) = (strings(line), strings(environment));
         let secret = hash_secret::variable();
-        if let Some(secret) = &secret {
-            environment = secret.added_to(environment.as_ptr());
-        }
+        let environment = super::spawn::fresh_environment(environment.as_ptr(), secret.as_ref());
         let (pid, known) = match start::start(program, &line, &environment, orders) {
             Ok(started) => (started.pid, Some(started)),
             Err(errno) => (-errno, None),

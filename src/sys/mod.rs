@@ -11,6 +11,7 @@ pub mod modules;
 pub mod process_lock;
 pub mod program;
 pub mod raw;
+pub mod rights;
 pub mod signals;
 pub mod spawn;
 pub mod thread;

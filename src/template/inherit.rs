@@ -3,7 +3,7 @@
 
 use core::mem::{MaybeUninit, size_of};
 
-use crate::sys::raw;
+use crate::sys::{raw, rights};
 
 const LIMITS: usize = 16;
 /// `IOPRIO_WHO_PROCESS`.
@@ -22,7 +22,7 @@ pub struct Inherited {
     policy: i32,
     nice: i32,
     io_priority: i32,
-    pad: i32,
+    hidden: i32,
 }
 
 impl Inherited {
@@ -58,6 +58,7 @@ impl Inherited {
             // The system call answers 20 less what is asked for.
             taken.nice = 20 - libc::syscall(libc::SYS_getpriority, libc::PRIO_PROCESS, 0) as i32;
             taken.io_priority = libc::syscall(libc::SYS_ioprio_get, THREAD, 0) as i32;
+            taken.hidden = rights::is_hidden().into();
             taken.slack = libc::prctl(libc::PR_GET_TIMERSLACK, 0, 0, 0, 0) as u64;
         }
         taken.umask = umask()?;
@@ -128,6 +129,9 @@ impl Inherited {
                 ))?;
             }
             libc::prctl(libc::PR_SET_TIMERSLACK, self.slack, 0, 0, 0);
+            if self.hidden != 0 {
+                rights::hide();
+            }
             libc::umask(self.umask as libc::mode_t);
             for (resource, limit) in self.limits.iter().enumerate() {
                 done(libc::prlimit(0, resource as _, limit, core::ptr::null_mut()).into())?;

@@ -18,6 +18,7 @@ use core::mem::{MaybeUninit, size_of, size_of_val};
 
 use super::inherit::Inherited;
 use crate::sys::raw;
+use crate::sys::rights::Rights;
 
 /// Bytes of an abstract address.
 pub const NAME: usize = 32;
@@ -203,7 +204,10 @@ pub fn take(listener: i32, program: i32) -> Option<Request> {
         )
     };
     let connection = (connection >= 0).then_some(Fd(connection))?;
-    if peer(&connection) != Some(program) {
+    // What this process may do is what its program might when it began. A program that gave some
+    // of that up since, or was taken over, is not to have it back from here.
+    let own = Rights::own()?;
+    if peer(&connection) != Some(program) || Rights::of(program)? != own {
         return None;
     }
     be_patient(&connection);
@@ -363,7 +367,7 @@ pub fn pidfd(pid: i32) -> Result<Fd, i32> {
     }
 }
 
-/// The process at the other end.
+/// The process at the other end, which has to be this user's.
 fn peer(connection: &Fd) -> Option<i32> {
     let mut about = libc::ucred {
         pid: 0,
@@ -381,7 +385,9 @@ fn peer(connection: &Fd) -> Option<i32> {
             &raw mut length,
         )
     };
-    (answer == 0).then_some(about.pid)
+    // SAFETY: both only ask.
+    let own = unsafe { (libc::geteuid(), libc::getegid()) };
+    (answer == 0 && (about.uid, about.gid) == own).then_some(about.pid)
 }
 
 /// Which of them can be read, within so many milliseconds (-1: whenever).

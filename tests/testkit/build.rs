@@ -17,6 +17,7 @@ const PLAIN: &[&str] = &[
     "cuvid",
     "pjrt",
     "leftovers",
+    "random",
 ];
 /// Programs that run the shared scenarios, or need another part of them.
 const WITH_SCENARIOS: &[&str] = &[

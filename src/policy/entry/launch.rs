@@ -14,7 +14,7 @@ use crate::report::buffer::Buffer;
 use crate::semaphores;
 use crate::sys::program::{Guard, Mapping, NotExecuted, Strings, environment, own_path};
 use crate::sys::spawn::{self, Program};
-use crate::sys::{command_line, descriptors};
+use crate::sys::{command_line, descriptors, rights};
 
 /// Bytes of the data, at most: it is to say what to do, not to be what it is done with.
 const DATA: usize = 1 << 30;
@@ -29,8 +29,8 @@ pub enum Refusal {
     Unknown,
     /// Too much data.
     TooLarge(usize),
-    /// With another user's rights.
-    SetUser,
+    /// It would have other rights.
+    Rights(&'static str),
     /// Without `/proc`.
     NoCommandLine,
     /// Without `/proc`, later.
@@ -57,9 +57,7 @@ impl fmt::Display for Refusal {
                 "the data for its entry has {len} bytes, and {DATA} can be passed: put what is \
                  large into a file or shared memory"
             ),
-            Refusal::SetUser => f.write_str(
-                "the program runs with another user's rights, and is not started again with them",
-            ),
+            Refusal::Rights(why) => write!(f, "the program is not started again: {why}"),
             Refusal::NoCommandLine => f.write_str(
                 "the program's command line is had from /proc, and it could not be read there",
             ),
@@ -100,13 +98,12 @@ pub fn launch(name: &CStr, data: usize, len: usize) -> Result<i32, Refusal> {
     if len > DATA {
         return Err(Refusal::TooLarge(len));
     }
-    // SAFETY: reads a table that the kernel made.
-    if unsafe { libc::getauxval(libc::AT_SECURE) } != 0 {
-        return Err(Refusal::SetUser);
-    }
     let (path, arguments) = command_line::kept().ok_or(Refusal::NoCommandLine)?;
     let arguments = command_line::arguments(arguments).map_err(Refusal::NotStarted)?;
     let mut open = Open::list().map_err(Refusal::NoDescriptors)?;
+    if let Some(why) = rights::differ_after_execve() {
+        return Err(Refusal::Rights(why));
+    }
     let payload = payload::write(name, open.closing(), data, len).map_err(Refusal::NotWritten)?;
     open.keep(payload.fd);
     let environment = variables(&payload).map_err(Refusal::NotStarted)?;
@@ -137,7 +134,11 @@ fn variables(payload: &payload::Payload) -> Result<Strings, c_int> {
         library: own_path(),
         policy: &chain[..chain_len],
     };
-    environment(&[(fresh::VARIABLE, given.since(0).as_bytes())], guard)
+    let set: [(&CStr, &[u8]); 2] = [
+        (fresh::VARIABLE, given.since(0).as_bytes()),
+        (rights::HIDDEN, b"1"),
+    ];
+    environment(&set[..=usize::from(rights::is_hidden())], guard)
 }
 
 /// The descriptors that matter: those that close on exec, which the program is to have all the

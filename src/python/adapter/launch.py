@@ -6,8 +6,8 @@ import signal
 import sys
 
 import _forkguard
-from _forkguard import buffers, caches, functions, origin, own, patches, payload, pickling, reach, rebuild, start, state
-from _forkguard import status, template, tensors
+from _forkguard import buffers, caches, functions, native, origin, own, patches, payload, pickling, reach, rebuild, start
+from _forkguard import state, status, template, tensors
 from _forkguard.errors import Refused, Unused, kind, reason
 
 # In `__main__`, but the interpreter's.
@@ -31,6 +31,9 @@ def launch(package, process, child_r, child_w, not_passed, in_fork, runs_exit):
     """Answers the pid. `Refused`, or any ordinary exception, where it cannot be done."""
     if not hasattr(os, "memfd_create"):
         raise Refused("this Python was built without os.memfd_create")
+    differ = native["rights"]()
+    if differ:
+        raise Refused(differ)
     executable = start.executable_of(package)
     shape = _shape(process)
     _learn()

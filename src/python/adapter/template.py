@@ -131,7 +131,7 @@ def _begin():
     if here.tried:
         return
     here.tried = True
-    if not _can_have_ctypes():
+    if native["rights"]() or not _can_have_ctypes():
         return
     executable = start.executable_of("multiprocessing")
     names = [name for name, module in list(sys.modules.items()) if module is not None and _is_importable(name)]
