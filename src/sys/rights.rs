@@ -20,7 +20,7 @@ pub const HIDDEN: &CStr = c"FORKGUARD_HIDDEN";
 /// The same as an environment has it.
 pub const HIDDEN_ENTRY: &CStr = c"FORKGUARD_HIDDEN=1";
 
-/// What is asked of a process, in the order of [`NAMES`].
+/// What is asked of a process, in the order of `NAMES`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rights {
     /// Real, effective, saved, of files.
