@@ -111,6 +111,9 @@ pub struct Explain {
     /// The events that a report file holds (run --report FILE); - is standard input
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
+    /// Write a page with the processes drawn over time; - is standard output
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Show every frame, folding none away
     #[arg(long)]
     pub full: bool,

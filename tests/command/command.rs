@@ -5,6 +5,7 @@ mod check_without_driver;
 mod completions;
 mod explain_groups;
 mod explain_input;
+mod explain_page;
 mod explain_symbols;
 mod explain_text;
 mod manual;

@@ -7,7 +7,8 @@
 //! | [`files`], [`symbols`], [`source`] | what the files that events name tell of their frames |
 //! | [`stack`] | Python's and native frames in one line, and what of them is folded away |
 //! | [`words`], [`told`] | what is said of a cause |
-//! | [`text`], … | how it looks |
+//! | [`processes`] | who was forked from whom |
+//! | [`text`], [`html`] | how it looks |
 //!
 //! A file of events comes from other processes, perhaps from another machine, and may be of any
 //! size: nothing in it is trusted, and no more than its causes is kept.
@@ -15,6 +16,8 @@
 mod cause;
 mod files;
 mod group;
+mod html;
+mod processes;
 mod read;
 mod source;
 mod stack;
@@ -24,14 +27,17 @@ mod time;
 mod told;
 mod words;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt::Write;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use cause::Class;
 use group::{Group, Groups};
+use html::Page;
+use processes::Processes;
 use source::Sources;
 use symbols::Symbols;
 use text::Writing;
@@ -44,6 +50,8 @@ use crate::trouble::{Ended, Trouble, print, reason, say};
 const NOTHING: u8 = 2;
 /// Lines that cannot be read and are told one by one.
 const TOLD: u64 = 5;
+/// Causes that a page tells.
+const ON_A_PAGE: usize = 200;
 
 /// Reads the file and shows what is in it.
 pub fn explain(arguments: &Explain) -> Ended {
@@ -52,22 +60,54 @@ pub fn explain(arguments: &Explain) -> Ended {
     } else {
         arguments.file.display().to_string()
     };
-    let read = read_all(&arguments.file, &name)?;
-    let sources = Sources::new(!arguments.no_source, arguments.root.clone());
-    let symbols = Symbols::new(arguments.root.clone());
-    show(arguments, &name, read, symbols, sources)
+    let read = read_all(&arguments.file, &name, arguments.html.is_some())?;
+    let mut view = View {
+        full: arguments.full,
+        here: std::env::current_dir().unwrap_or_default(),
+        symbols: Symbols::new(arguments.root.clone()),
+        sources: Sources::new(!arguments.no_source, arguments.root.clone()),
+    };
+    match &arguments.html {
+        None => print(&view.text(&name, read)),
+        Some(path) => {
+            let page = view.page(&name, read);
+            if path.as_os_str() == "-" {
+                return print_page(&page);
+            }
+            html::save(&page, path).map_err(|error| {
+                let why = reason(&error);
+                Trouble::new(1, format!("{} cannot be written: {why}", path.display()))
+            })?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// A page is not for a terminal: what looks like a colour in it is text.
+fn print_page(page: &str) -> Ended {
+    let mut out = io::stdout().lock();
+    match io::Write::write_all(&mut out, page.as_bytes()).and_then(|()| io::Write::flush(&mut out))
+    {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Trouble::new(
+            1,
+            format!("standard output takes no more: {}", reason(&error)),
+        )),
+        _ => Ok(ExitCode::SUCCESS),
+    }
 }
 
 /// What a file holds.
 #[derive(Default)]
 struct Read {
     groups: Groups,
+    processes: Processes,
     events: u64,
     broken: u64,
     foreign: u64,
 }
 
-fn read_all(path: &Path, name: &str) -> Result<Read, Trouble> {
+/// Reads all there is; the processes only where they are to be `drawn`.
+fn read_all(path: &Path, name: &str, drawn: bool) -> Result<Read, Trouble> {
     let cannot = |error: &io::Error| {
         let why = reason(error);
         Trouble::new(NOTHING, format!("{name} cannot be read: {why}"))
@@ -91,7 +131,10 @@ fn read_all(path: &Path, name: &str) -> Result<Read, Trouble> {
         }
         for event in line.events {
             read.events += 1;
-            read.groups.add(&event);
+            let cause = read.groups.add(&event);
+            if drawn {
+                read.processes.add(&event, cause);
+            }
         }
     });
     if read.broken > TOLD {
@@ -129,47 +172,109 @@ fn nothing(name: &str, read: &Read) -> String {
     }
 }
 
-fn show(
-    arguments: &Explain,
-    name: &str,
-    read: Read,
-    mut symbols: Symbols,
-    mut sources: Sources,
-) -> Ended {
-    let (left_out, suppressed) = (read.groups.left_out, read.groups.suppressed);
-    let groups = read.groups.sorted();
-    let mut out = summary(name, read.events, &groups);
-    let here = std::env::current_dir().unwrap_or_default();
-    let mut told_of = HashSet::new();
-    let mut number = 0;
-    for (_, group) in &groups {
-        let is_told = told_of.contains(&group.initialisation);
-        if group.class >= Class::Context && is_told && !arguments.full {
-            continue;
+/// How it is shown.
+struct View {
+    /// Nothing is left out.
+    full: bool,
+    /// Where the reader is.
+    here: PathBuf,
+    symbols: Symbols,
+    sources: Sources,
+}
+
+impl View {
+    fn text(&mut self, name: &str, read: Read) -> String {
+        let missing = missing(&read);
+        let groups = read.groups.sorted();
+        let mut out = summary(name, read.events, &groups) + "\n";
+        let (shown, _) = apart(&groups, self.full);
+        for (number, (_, group)) in (1..).zip(shown) {
+            let told = Told::new(group, &mut self.symbols, &mut self.sources, self.full);
+            let mut writing = Writing {
+                full: self.full,
+                here: &self.here,
+                sources: &mut self.sources,
+            };
+            out.push('\n');
+            out += &writing.cause(number, &told);
         }
-        told_of.insert(group.initialisation.clone());
-        number += 1;
-        let told = Told::new(group, &mut symbols, &mut sources, arguments.full);
-        let mut writing = Writing {
-            full: arguments.full,
-            here: &here,
-            sources: &mut sources,
-        };
-        out.push('\n');
-        out += &writing.cause(number, &told);
+        for missing in missing {
+            let _ = write!(out, "\n{missing}\n");
+        }
+        out
     }
-    for (many, what) in [
-        (left_out, "events of further causes that are not shown"),
+
+    fn page(&mut self, name: &str, mut read: Read) -> String {
+        let mut missing = missing(&read);
+        let families = std::mem::take(&mut read.processes).families();
+        let groups = read.groups.sorted();
+        let (shown, instead) = apart(&groups, self.full);
+        let more = shown.len().saturating_sub(ON_A_PAGE);
+        if more > 0 {
+            missing.push(format!(
+                "Further causes that are not shown: {}",
+                words::number(more as u64)
+            ));
+        }
+        let told: Vec<_> = shown
+            .into_iter()
+            .take(ON_A_PAGE)
+            .map(|(index, group)| {
+                let told = Told::new(group, &mut self.symbols, &mut self.sources, self.full);
+                (*index, told)
+            })
+            .collect();
+        Page {
+            name,
+            summary: &summary(name, read.events, &groups),
+            told: &told,
+            instead: &instead,
+            families: &families,
+            missing: &missing,
+            here: &self.here,
+        }
+        .write(&mut self.sources)
+    }
+}
+
+/// The causes that are shown, and of the others, which of those tells the same: where CUDA was
+/// initialised is part of what came of it.
+fn apart(groups: &[(usize, Group)], full: bool) -> (Vec<&(usize, Group)>, HashMap<usize, usize>) {
+    let mut told_by: HashMap<&str, usize> = HashMap::new();
+    let mut instead = HashMap::new();
+    let mut shown = Vec::new();
+    for entry in groups {
+        let (index, group) = entry;
+        let by = *told_by.entry(&group.initialisation).or_insert(*index);
+        if by != *index && group.class >= Class::Context && !full {
+            instead.insert(*index, by);
+        } else {
+            shown.push(entry);
+        }
+    }
+    (shown, instead)
+}
+
+/// What of the events is not shown, in sentences.
+fn missing(read: &Read) -> Vec<String> {
+    [
         (
-            suppressed,
-            "events that the guard did not write, because there were too many at once",
+            read.groups.left_out,
+            "Events of further causes that are not shown",
         ),
-    ] {
-        if many > 0 {
-            let _ = write!(out, "\n{what}: {}\n", words::number(many));
-        }
-    }
-    print(&out)
+        (
+            read.groups.suppressed,
+            "Events that the guard did not write, because there were too many at once",
+        ),
+        (
+            read.processes.left_out,
+            "Events of further processes that are not drawn",
+        ),
+    ]
+    .into_iter()
+    .filter(|(many, _)| *many > 0)
+    .map(|(many, what)| format!("{what}: {}", words::number(many)))
+    .collect()
 }
 
 /// The first line: how much there is, and of when.
@@ -185,7 +290,7 @@ fn summary(name: &str, events: u64, groups: &[(usize, Group)]) -> String {
         _ => String::new(),
     };
     format!(
-        "{name}: {}, {}{when}\n",
+        "{name}: {}, {}{when}",
         words::of(events as usize, "event", "events"),
         words::of(groups.len(), "cause", "causes"),
     )

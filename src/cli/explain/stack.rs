@@ -316,6 +316,33 @@ impl Frame {
         path.to_string_lossy().into_owned().into()
     }
 
+    /// Whether the source file is worth telling: of a native library's frame, where it was once
+    /// compiled is of no use to most.
+    pub fn names_file(&self) -> bool {
+        !self.file.is_empty() && (self.module.is_none() || self.whose == Whose::Own)
+    }
+
+    /// Where it is: its file and line, or its module and address.
+    pub fn place(&self, here: &Path) -> String {
+        if self.names_file() {
+            self.file_and_line(here)
+        } else {
+            match &self.module {
+                Some(module) => format!("{module}+{:#x}", self.offset),
+                None => format!("{:#x}", self.offset),
+            }
+        }
+    }
+
+    /// The file, and the line where it is known.
+    pub fn file_and_line(&self, here: &Path) -> String {
+        let file = self.shown(here);
+        match self.line {
+            0 => file.into_owned(),
+            line => format!("{file}:{line}"),
+        }
+    }
+
     /// The file; a library's from its package on.
     fn short(&self) -> &str {
         let file = &self.file;

@@ -205,7 +205,7 @@ impl Writing<'_> {
 
     fn frame(&self, frame: &Frame) -> String {
         let style = if frame.whose == Whose::Own { BOLD } else { DIM };
-        let mut text = format!("{style}{}{style:#}", self.place(frame));
+        let mut text = format!("{style}{}{style:#}", frame.place(self.here));
         if !frame.function.is_empty() {
             let _ = write!(text, "  {}", frame.function);
         }
@@ -213,30 +213,13 @@ impl Writing<'_> {
             let _ = write!(text, " {DIM}(inlined){DIM:#}");
         }
         if let Some(module) = &frame.module
-            && self.names_file(frame)
+            && frame.names_file()
         {
             let _ = write!(text, "  {DIM}{module}+{:#x}{DIM:#}", frame.offset);
+        } else if self.full && frame.module.is_some() && !frame.file.is_empty() {
+            let _ = write!(text, "  {DIM}{}{DIM:#}", frame.file_and_line(self.here));
         }
         text
-    }
-
-    /// Where a frame is: its file and line, or its module and address.
-    fn place(&self, frame: &Frame) -> String {
-        match &frame.module {
-            _ if self.names_file(frame) && frame.line > 0 => {
-                format!("{}:{}", frame.shown(self.here), frame.line)
-            }
-            _ if self.names_file(frame) => frame.shown(self.here).into_owned(),
-            Some(module) => format!("{module}+{:#x}", frame.offset),
-            None => format!("{:#x}", frame.offset),
-        }
-    }
-
-    /// Whether the source file of a frame is told: of a native library's frame, where it was
-    /// compiled once is of no use to most.
-    fn names_file(&self, frame: &Frame) -> bool {
-        let of_library = frame.module.is_some() && frame.whose != Whose::Own;
-        !frame.file.is_empty() && (self.full || !of_library)
     }
 }
 
