@@ -40,10 +40,7 @@ pub fn check(arguments: &Check) -> Ended {
         return Ok(ExitCode::from(UNKNOWN));
     }
     if watched.unreadable > 0 {
-        let count = watched.unreadable;
-        say(&format!(
-            "nothing can be said: {count} lines of what was seen could not be read"
-        ));
+        say(&format!("nothing can be said: {}", watched.lost()));
         return Ok(ExitCode::from(UNKNOWN));
     }
     if let Some(failure) = failure(&watched) {

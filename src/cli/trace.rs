@@ -63,8 +63,7 @@ fn told(watched: &Watched, processes: &[story::Process], cwd: &Path) -> String {
     };
     text += &story::processes(processes, watched, cwd);
     if watched.unreadable > 0 {
-        let count = watched.unreadable;
-        let _ = writeln!(text, "\n  {count} lines of what was told could not be read");
+        let _ = writeln!(text, "\n  {}", watched.lost());
     }
     text
 }

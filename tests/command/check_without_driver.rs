@@ -36,6 +36,19 @@ forkguard: CUDA would be initialised by pid [..], [..]s after the start, at pkg/
 }
 
 #[test]
+fn who_counts_devices_by_nvml_is_innocent() {
+    // As PyTorch does, which goes to the driver where NVML fails.
+    let code = "
+import ctypes
+nvml, count = ctypes.CDLL('libnvidia-ml.so.1'), ctypes.c_int(-1)
+if nvml.nvmlInit() or nvml.nvmlDeviceGetCount_v2(ctypes.byref(count)):
+    ctypes.CDLL('libcuda.so.1').cuInit(0)
+print(count.value)";
+    let outcome = of_python(check(), &["-c", code]).run();
+    outcome.assert_code(0).assert_stdout(&["0"]);
+}
+
+#[test]
 fn a_driver_that_is_there_is_the_one_used() {
     let outcome = of_python(forkguard("check"), &["later.py", "itself"]).run();
     outcome.assert_code(1);

@@ -21,6 +21,7 @@ mod run_warnings;
 mod stand_in;
 mod trace_ends;
 mod trace_imports;
+mod trace_input;
 mod trace_json;
 mod trace_processes;
 mod watching;

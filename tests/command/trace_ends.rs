@@ -108,6 +108,13 @@ fn a_program_without_the_guard_is_not_called_innocent() {
 }
 
 #[test]
+fn what_outlives_the_command_is_told_nothing() {
+    let outcome = of_python(forkguard("trace"), &["outlives.py"]).run();
+    outcome.assert_code(0).assert_stdout(&["initialised 0"]);
+    assert_eq!(outcome.stderr, "forkguard: nobody initialised CUDA\n");
+}
+
+#[test]
 fn output_and_input_are_the_programs() {
     let outcome = forkguard("trace")
         .arg("--")

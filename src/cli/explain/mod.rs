@@ -23,7 +23,7 @@ mod source;
 mod stack;
 mod symbols;
 mod text;
-mod time;
+pub mod time;
 mod told;
 mod words;
 

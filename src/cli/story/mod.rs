@@ -4,7 +4,6 @@
 mod place;
 mod results;
 mod text;
-mod time;
 
 use std::path::Path;
 
@@ -13,6 +12,7 @@ use serde::Serialize;
 pub use text::{fix, headline, processes};
 
 use crate::event::{Event, Moment};
+use crate::explain::time::Stamp;
 use crate::watch::Watched;
 
 /// What one process did.
@@ -40,7 +40,7 @@ pub struct Process {
 #[derive(Serialize)]
 pub struct Seen {
     /// Milliseconds since the program was started.
-    pub since_start_ms: Option<u64>,
+    pub since_start_ms: Option<i64>,
     /// The line to look at: `pkg/gpu.py:4`.
     pub place: Option<String>,
     /// The lines that imported one another, outermost first, where it happened in an import.
@@ -159,12 +159,12 @@ pub fn tell(watched: &Watched, cwd: &Path) -> Vec<Process> {
 
 impl Seen {
     fn of(moment: &Moment, watched: &Watched, cwd: &Path) -> Self {
-        let started = watched.started.as_millis() as u64;
+        let started = Stamp(watched.started.as_millis() as i64);
         let imports = place::imports(&moment.python);
         let place = place::culprit(&moment.python, &imports);
         Self {
             // The clock may have been set meanwhile.
-            since_start_ms: time::unix_ms(&moment.time).map(|at| at.saturating_sub(started)),
+            since_start_ms: Stamp::parse(&moment.time).map(|at| started.until(at).0.max(0)),
             place: place.map(|frame| place::line(frame, cwd)),
             imports: imports
                 .iter()

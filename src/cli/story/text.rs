@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::{AfterFork, Process, Seen, place};
 use crate::event::{Moment, PythonFrame, plain};
+use crate::explain::time::Span;
 use crate::watch::Watched;
 
 /// Columns of a line, where words can be wrapped.
@@ -41,20 +42,12 @@ pub fn headline(processes: &[Process], stood_in: bool) -> String {
 fn who(process: &Process, seen: &Seen) -> String {
     let mut text = format!("by pid {}", process.pid);
     if let Some(ms) = seen.since_start_ms {
-        let _ = write!(text, ", {} after the start", duration(ms));
+        let _ = write!(text, ", {} after the start", Span(ms));
     }
     if let Some(place) = &seen.place {
         let _ = write!(text, ", at {place}");
     }
     text
-}
-
-fn duration(ms: u64) -> String {
-    if ms < 1000 {
-        format!("{ms} ms")
-    } else {
-        format!("{}.{:02} s", ms / 1000, ms % 1000 / 10)
-    }
 }
 
 /// Everything that is known, process by process.
@@ -95,7 +88,10 @@ pub fn processes(all: &[Process], watched: &Watched, cwd: &Path) -> String {
 
 /// One moment: when, in which thread, which function, through which library; where; by which imports.
 fn moment(text: &mut String, what: &str, seen: &Seen, cwd: &Path) {
-    let since = seen.since_start_ms.map(duration).unwrap_or_default();
+    let since = seen
+        .since_start_ms
+        .map(|ms| Span(ms).to_string())
+        .unwrap_or_default();
     let at = &seen.moment;
     let _ = write!(
         text,
@@ -215,18 +211,6 @@ pub fn fix(seen: &Seen) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations() {
-        for (ms, text) in [
-            (0, "0 ms"),
-            (999, "999 ms"),
-            (1000, "1.00 s"),
-            (61_239, "61.23 s"),
-        ] {
-            assert_eq!(duration(ms), text);
-        }
-    }
 
     #[test]
     fn long_chains_are_wrapped_under_their_beginning() {

@@ -1,6 +1,6 @@
 //! A driver for programs on a machine without one: it has no device, and says so.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CStr, OsStr, OsString};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -9,38 +9,51 @@ use std::process::Command;
 use crate::library;
 use crate::trouble::{FAILED, Trouble, reason};
 
-/// The stand-in's file name.
-const NAME: &str = "libforkguard_standin.so";
+/// The driver, and NVML, by which programs count devices without it: the file of each stand-in.
+const DRIVER: (&CStr, &str) = (c"libcuda.so.1", "libforkguard_standin.so");
+const NVML: (&CStr, &str) = (c"libnvidia-ml.so.1", "libforkguard_standin_nvml.so");
 /// The folders that the loader looks into first.
 const FOLDERS: &str = "LD_LIBRARY_PATH";
 
-/// The library that stands in for `libcuda.so.1`.
-pub struct StandIn(PathBuf);
+/// The libraries that stand in for the driver's, each with the name it is looked for by.
+pub struct StandIn(Vec<(&'static CStr, PathBuf)>);
 
 impl StandIn {
-    /// The stand-in, where this machine has no driver that can be loaded.
+    /// The stand-ins, where this machine has no driver that can be loaded.
     pub fn where_needed() -> Result<Option<Self>, Trouble> {
-        if driver_can_be_loaded() {
+        if can_be_loaded(DRIVER.0) {
             return Ok(None);
         }
-        match library::beside(NAME) {
-            Some(path) => Ok(Some(Self(path))),
-            None => Err(Trouble::new(
-                FAILED,
-                format!(
-                    "this machine has no libcuda.so.1, and {NAME}, which stands in for it, is not \
-                     beside the command; install forkguard again"
-                ),
-            )),
+        let mut found = Vec::new();
+        for (name, file) in [DRIVER, NVML] {
+            if can_be_loaded(name) {
+                continue;
+            }
+            let Some(path) = library::beside(file) else {
+                return Err(Trouble::new(
+                    FAILED,
+                    format!(
+                        "this machine has no {}, and {file}, which stands in for it, is not \
+                         beside the command; install forkguard again",
+                        name.to_string_lossy()
+                    ),
+                ));
+            };
+            found.push((name, path));
         }
+        Ok(Some(Self(found)))
     }
 
-    /// Has `command` find it behind whatever it finds without; `folder` is private and outlives the
-    /// program.
+    /// Has `command` find them behind whatever it finds without; `folder` is private and outlives
+    /// the program.
     pub fn give(&self, command: &mut Command, folder: &Path) -> Result<(), Trouble> {
         let own = folder.join("driver");
         fs::create_dir(&own)
-            .and_then(|()| symlink(&self.0, own.join("libcuda.so.1")))
+            .and_then(|()| {
+                self.0
+                    .iter()
+                    .try_for_each(|(name, path)| symlink(path, own.join(&*name.to_string_lossy())))
+            })
             .map_err(|error| {
                 let why = reason(&error);
                 Trouble::new(FAILED, format!("no driver can be put there: {why}"))
@@ -61,11 +74,11 @@ fn behind(before: Option<&OsStr>, folder: &Path) -> OsString {
     all
 }
 
-/// Whether the loader finds a driver here, as it will for the program.
-fn driver_can_be_loaded() -> bool {
-    // SAFETY: the name is a C string. Loading a driver runs its constructors, which initialise
-    // nothing: every program that looks for CUDA does so.
-    let library = unsafe { libc::dlopen(c"libcuda.so.1".as_ptr(), libc::RTLD_LAZY) };
+/// Whether the loader finds this library here, as it will for the program.
+fn can_be_loaded(name: &CStr) -> bool {
+    // SAFETY: the name is a C string. Loading one of the driver's libraries runs its constructors,
+    // which initialise nothing: every program that looks for CUDA does so.
+    let library = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_LAZY) };
     if library.is_null() {
         return false;
     }

@@ -48,6 +48,13 @@ impl Watched {
         self.events.iter().any(loaded)
     }
 
+    /// What is said where there are unreadable lines.
+    pub fn lost(&self) -> String {
+        let count = self.unreadable;
+        let lines = if count == 1 { "line" } else { "lines" };
+        format!("{count} {lines} of what was seen could not be read")
+    }
+
     /// Its exit code; of a program that a signal killed, 128 and the signal's number, as shells
     /// have it.
     pub fn code(&self) -> u8 {

@@ -89,12 +89,15 @@ pub fn library() -> PathBuf {
         .clone()
 }
 
-/// The `libforkguard_standin.so` of the running test's own profile, beside the command, brought up to
-/// date first.
+/// The `libforkguard_standin.so` of the running test's own profile, beside the command, and there NVML's, too, brought
+/// up to date first.
 pub fn stand_in() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT
-        .get_or_init(|| build("forkguard-standin", "libforkguard_standin.so"))
+        .get_or_init(|| {
+            build("forkguard-standin-nvml", "libforkguard_standin_nvml.so");
+            build("forkguard-standin", "libforkguard_standin.so")
+        })
         .clone()
 }
 
