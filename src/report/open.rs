@@ -52,21 +52,50 @@ impl Drop for Open {
     }
 }
 
-/// What a descriptor is.
-pub fn stat(fd: c_int) -> Result<libc::stat, Failure> {
+/// What a descriptor is, as far as it matters here: reports are made on small stacks.
+#[derive(Clone, Copy)]
+pub struct Stat {
+    /// The type's bits and the rights'.
+    pub mode: libc::mode_t,
+    /// Its size in bytes.
+    pub size: i64,
+    owner: libc::uid_t,
+    names: libc::nlink_t,
+    device: libc::dev_t,
+    number: libc::ino_t,
+}
+
+impl Stat {
+    /// The type's bits: `S_IFREG` and the like.
+    pub fn kind(&self) -> libc::mode_t {
+        self.mode & libc::S_IFMT
+    }
+}
+
+/// Asks for it.
+#[inline(never)]
+pub fn stat(fd: c_int) -> Result<Stat, Failure> {
     // SAFETY: `stat` is plain numbers, for which zero is a value.
     let mut stat: libc::stat = unsafe { core::mem::zeroed() };
     // SAFETY: the kernel writes one `stat` into ours, and any number may be asked about.
     if unsafe { libc::fstat(fd, &raw mut stat) } != 0 {
         return Err(Failure::last());
     }
-    Ok(stat)
+    Ok(Stat {
+        mode: stat.st_mode,
+        size: stat.st_size,
+        owner: stat.st_uid,
+        names: stat.st_nlink,
+        device: stat.st_dev,
+        number: stat.st_ino,
+    })
 }
 
 /// Opens the file at `path` for events, making it where it is not there.
 pub fn open(path: &CStr) -> Result<Open, Failure> {
-    let way = Way::of(path)?;
-    let name = way.last()?;
+    let mut room = [0; NAME];
+    let way = Way::of(path, &mut room)?;
+    let name = way.last(&mut room)?;
     // O_NONBLOCK: a named pipe without a reader is an error, not a wait.
     let flags = libc::O_WRONLY
         | libc::O_APPEND
@@ -74,14 +103,14 @@ pub fn open(path: &CStr) -> Result<Open, Failure> {
         | libc::O_NOFOLLOW
         | libc::O_NOCTTY
         | libc::O_NONBLOCK;
-    let file = Open::at(way.folder.fd(), name.get(), flags)
-        .map_err(|failure| way.is_link(&name).unwrap_or(failure))?;
+    let file = Open::at(way.folder.fd(), name, flags)
+        .map_err(|failure| way.is_link(name).unwrap_or(failure))?;
     let (folder, found) = (stat(way.folder.fd())?, stat(file.fd())?);
-    if is_everybodys(&folder) && !is_trusted(found.st_uid) {
+    if is_everybodys(&folder) && !is_trusted(found.owner) {
         return Err(Failure::Foreign);
     }
-    let is_file = found.st_mode & libc::S_IFMT == libc::S_IFREG;
-    if is_others(&folder) && is_file && found.st_nlink > 1 {
+    let is_file = found.kind() == libc::S_IFREG;
+    if is_others(&folder) && is_file && found.names > 1 {
         return Err(Failure::Linked);
     }
     Ok(file)
@@ -89,12 +118,13 @@ pub fn open(path: &CStr) -> Result<Open, Failure> {
 
 /// The same file for reading, if it may be read.
 pub fn again(file: c_int, path: &CStr) -> Option<Open> {
-    let way = Way::of(path).ok()?;
-    let name = way.last().ok()?;
+    let mut room = [0; NAME];
+    let way = Way::of(path, &mut room).ok()?;
+    let name = way.last(&mut room).ok()?;
     let flags = libc::O_RDONLY | libc::O_NOFOLLOW | libc::O_NOCTTY | libc::O_NONBLOCK;
-    let other = Open::at(way.folder.fd(), name.get(), flags).ok()?;
+    let other = Open::at(way.folder.fd(), name, flags).ok()?;
     let (one, two) = (stat(file).ok()?, stat(other.fd()).ok()?);
-    ((one.st_dev, one.st_ino) == (two.st_dev, two.st_ino)).then_some(other)
+    ((one.device, one.number) == (two.device, two.number)).then_some(other)
 }
 
 /// Whether somebody's files and links are as good as our own.
@@ -104,31 +134,27 @@ fn is_trusted(user: libc::uid_t) -> bool {
 }
 
 /// Whether everybody may make files and links in a folder.
-fn is_everybodys(folder: &libc::stat) -> bool {
-    folder.st_mode & libc::S_IWOTH != 0
+fn is_everybodys(folder: &Stat) -> bool {
+    folder.mode & libc::S_IWOTH != 0
 }
 
 /// Whether another user may make files and links in a folder.
-fn is_others(folder: &libc::stat) -> bool {
-    is_everybodys(folder) || !is_trusted(folder.st_uid)
+fn is_others(folder: &Stat) -> bool {
+    is_everybodys(folder) || !is_trusted(folder.owner)
 }
 
-/// A component of a path.
-struct Name([u8; NAME]);
+/// Room for a component of a path.
+type Room = [u8; NAME];
 
-impl Name {
-    fn of(bytes: &[u8]) -> Result<Self, Failure> {
-        if bytes.len() >= NAME {
-            return Err(Failure::Errno(libc::ENAMETOOLONG));
-        }
-        let mut name = [0; NAME];
-        name[..bytes.len()].copy_from_slice(bytes);
-        Ok(Self(name))
-    }
-
-    fn get(&self) -> &CStr {
-        CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
-    }
+/// A component with its NUL.
+fn component<'a>(bytes: &[u8], room: &'a mut Room) -> Result<&'a CStr, Failure> {
+    let Some(place) = room.get_mut(..=bytes.len()) else {
+        return Err(Failure::Errno(libc::ENAMETOOLONG));
+    };
+    let (name, nul) = place.split_at_mut(bytes.len());
+    name.copy_from_slice(bytes);
+    nul[0] = 0;
+    CStr::from_bytes_with_nul(place).map_err(|_| Failure::Errno(libc::EINVAL))
 }
 
 /// The folder that a path leads to, and what the path names in it.
@@ -138,34 +164,33 @@ struct Way<'a> {
 }
 
 impl<'a> Way<'a> {
-    fn of(path: &'a CStr) -> Result<Self, Failure> {
+    fn of(path: &'a CStr, room: &mut Room) -> Result<Self, Failure> {
         let path = path.to_bytes();
         let (folders, last) = match path.iter().rposition(|&byte| byte == b'/') {
             Some(slash) => path.split_at(slash + 1),
             None => (&path[..0], path),
         };
-        let folder = walk(folders)?;
+        let folder = walk(folders, room)?;
         Ok(Self { folder, last })
     }
 
-    fn last(&self) -> Result<Name, Failure> {
+    fn last<'b>(&self, room: &'b mut Room) -> Result<&'b CStr, Failure> {
         if matches!(self.last, b"" | b"." | b"..") {
             return Err(Failure::Errno(libc::EISDIR));
         }
-        Name::of(self.last)
+        component(self.last, room)
     }
 
     /// The failure that a link at the end is, whatever else the kernel has against it.
-    fn is_link(&self, name: &Name) -> Option<Failure> {
+    fn is_link(&self, name: &CStr) -> Option<Failure> {
         let flags = libc::O_PATH | libc::O_NOFOLLOW;
-        let found = Open::at(self.folder.fd(), name.get(), flags).ok()?;
-        let mode = stat(found.fd()).ok()?.st_mode;
-        (mode & libc::S_IFMT == libc::S_IFLNK).then_some(Failure::Errno(libc::ELOOP))
+        let found = Open::at(self.folder.fd(), name, flags).ok()?;
+        (stat(found.fd()).ok()?.kind() == libc::S_IFLNK).then_some(Failure::Errno(libc::ELOOP))
     }
 }
 
 /// The folder at `path`.
-fn walk(path: &[u8]) -> Result<Open, Failure> {
+fn walk(path: &[u8], room: &mut Room) -> Result<Open, Failure> {
     const FOLDER: c_int = libc::O_PATH | libc::O_DIRECTORY;
     let start = |path: &[u8]| match path {
         [b'/', ..] => Open::at(libc::AT_FDCWD, c"/", FOLDER),
@@ -186,11 +211,11 @@ fn walk(path: &[u8]) -> Result<Open, Failure> {
         };
         let len = rest[begin..].iter().position(|&byte| byte == b'/');
         let end = len.map_or(rest.len(), |len| begin + len);
-        let name = Name::of(&rest[begin..end])?;
-        let next = Open::at(folder.fd(), name.get(), libc::O_PATH | libc::O_NOFOLLOW)?;
+        let name = component(&rest[begin..end], room)?;
+        let next = Open::at(folder.fd(), name, libc::O_PATH | libc::O_NOFOLLOW)?;
         let found = stat(next.fd())?;
         let rest = &rest[end..];
-        if found.st_mode & libc::S_IFMT != libc::S_IFLNK {
+        if found.kind() != libc::S_IFLNK {
             left = rest.len();
             // The rest stands at the end of the path itself, but at the beginning of a mapping.
             if let Some(mapping) = &mut spare {
@@ -201,7 +226,7 @@ fn walk(path: &[u8]) -> Result<Open, Failure> {
             continue;
         }
         let around = stat(folder.fd())?;
-        if is_others(&around) && !is_trusted(found.st_uid) {
+        if is_others(&around) && !is_trusted(found.owner) {
             return Err(Failure::LinkOfOthers);
         }
         links += 1;

@@ -279,11 +279,11 @@ fn complain(out: &mut Buffer<'_>, target: Target<'_>, failure: Failure) {
 fn to_path(path: &CStr, bytes: Bytes<'_>, pace: Pace) -> Result<(), Failure> {
     let file = open::open(path)?;
     let stat = open::stat(file.fd())?;
-    match stat.st_mode & libc::S_IFMT {
+    match stat.kind() {
         libc::S_IFREG => {
-            let whole = stat.st_size == 0
+            let whole = stat.size == 0
                 || open::again(file.fd(), path)
-                    .is_none_or(|reader| ends_in_a_line(reader.fd(), stat.st_size));
+                    .is_none_or(|reader| ends_in_a_line(reader.fd(), stat.size));
             write_whole(file.fd(), bytes.after(whole), Way::Whole, pace)
         }
         libc::S_IFIFO => write_to_pipe(file.fd(), bytes, Way::Whole, pace),
@@ -303,8 +303,8 @@ fn ends_in_a_line(reader: i32, mut size: i64) -> bool {
         }
         pause();
         match open::stat(reader) {
-            Ok(stat) if stat.st_size == size => return false,
-            Ok(stat) if stat.st_size > 0 => size = stat.st_size,
+            Ok(stat) if stat.size == size => return false,
+            Ok(stat) if stat.size > 0 => size = stat.size,
             _ => return true,
         }
     }
@@ -343,7 +343,7 @@ fn to_fd(fd: i32, bytes: Bytes<'_>, pace: Pace) -> Result<(), Failure> {
         return Err(Failure::Errno(libc::EBADF));
     }
     let stat = open::stat(fd)?;
-    match stat.st_mode & libc::S_IFMT {
+    match stat.kind() {
         libc::S_IFIFO => {
             // The same pipe opened anew is a description of our own, which can be made not to
             // block; without /proc, or a free descriptor, it is written to in pieces.
@@ -354,10 +354,10 @@ fn to_fd(fd: i32, bytes: Bytes<'_>, pace: Pace) -> Result<(), Failure> {
         }
         libc::S_IFSOCK => write_to_pipe(fd, bytes, Way::Send, pace),
         libc::S_IFREG => {
-            let appends = bytes.is_event() && flags & libc::O_APPEND != 0 && stat.st_size > 0;
+            let appends = bytes.is_event() && flags & libc::O_APPEND != 0 && stat.size > 0;
             let whole = !appends
                 || anew(fd, libc::O_RDONLY)
-                    .is_none_or(|reader| ends_in_a_line(reader.fd(), stat.st_size));
+                    .is_none_or(|reader| ends_in_a_line(reader.fd(), stat.size));
             write_whole(fd, bytes.after(whole), Way::Whole, pace)
         }
         _ => write_whole(fd, bytes.after(true), Way::Whole, pace),

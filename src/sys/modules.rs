@@ -207,11 +207,13 @@ pub fn locate(address: usize) -> Option<Located<'static>> {
 
 /// Reads the symbol table in pieces, by system calls: the object may have been unloaded since.
 fn nearest_symbol(object: &'static Object, address: usize) -> Option<(&'static str, usize)> {
-    const PIECE: usize = 128;
+    // Reports are made on small stacks.
+    const PIECE: usize = 48;
     if object.symbols == 0 || object.strings == 0 || memory::read_word(object.symbols).is_none() {
         return None;
     }
     let count = object.symbol_count();
+    let mut reader = memory::Reader::default();
     let mut best: Option<(Elf64_Sym, usize)> = None;
     let mut buffer = [const { MaybeUninit::<Elf64_Sym>::zeroed() }; PIECE];
     let mut index = 0;
@@ -224,7 +226,7 @@ fn nearest_symbol(object: &'static Object, address: usize) -> Option<(&'static s
                 take * size_of::<Elf64_Sym>(),
             )
         };
-        if !memory::read(object.symbols + index * size_of::<Elf64_Sym>(), bytes) {
+        if !reader.read(object.symbols + index * size_of::<Elf64_Sym>(), bytes) {
             break;
         }
         for symbol in &buffer[..take] {
