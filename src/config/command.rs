@@ -115,9 +115,43 @@ pub fn split(line: &[u8], take: &mut dyn FnMut(Piece)) -> Result<(), Fault> {
     if first { Err(Fault::Empty) } else { Ok(()) }
 }
 
+/// The first word of a line that [`split`] accepts, as it stands there.
+pub fn first_word(line: &[u8]) -> &[u8] {
+    let line = line.trim_ascii_start();
+    let mut quote = None;
+    let mut escaped = false;
+    let end = line.iter().position(|&byte| {
+        let ends = quote.is_none() && !escaped && byte.is_ascii_whitespace();
+        let was_escaped = core::mem::take(&mut escaped);
+        match (quote, byte) {
+            _ if was_escaped => {}
+            (None | Some(b'"'), b'\\') => escaped = true,
+            (None, b'\'' | b'"') => quote = Some(byte),
+            (Some(open), _) if open == byte => quote = None,
+            _ => {}
+        }
+        ends
+    });
+    &line[..end.unwrap_or(line.len())]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_word_has_its_quotes() {
+        for (line, expected) in [
+            ("python worker.py", "python"),
+            ("  a\tb", "a"),
+            ("alone", "alone"),
+            ("'my prog' --token=x", "'my prog'"),
+            (r#""a \" b"c\ d e"#, r#""a \" b"c\ d"#),
+            (r"'a\' b", r"'a\'"),
+        ] {
+            assert_eq!(first_word(line.as_bytes()), expected.as_bytes(), "{line}");
+        }
+    }
 
     fn words(line: &str) -> Result<Vec<String>, Fault> {
         let (mut all, mut word) = (Vec::new(), Vec::new());

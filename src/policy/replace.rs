@@ -85,8 +85,8 @@ enum Refusal {
     Twice(&'static str),
     Rights(&'static str),
     NoCommandLine,
-    NotFound(&'static [u8]),
-    Failed(&'static [u8], c_int),
+    NotFound(&'static str),
+    Failed(&'static str, c_int),
 }
 
 impl fmt::Display for Refusal {
@@ -109,23 +109,35 @@ impl fmt::Display for Refusal {
             ),
             Refusal::NotFound(line) => write!(
                 f,
-                "the command of FORKGUARD_EXEC ({}) was not found, or is not executable",
-                text(line)
+                "the command of FORKGUARD_EXEC ({line}) was not found, or is not executable"
             ),
             Refusal::Failed(line, errno) => write!(
                 f,
                 "what FORKGUARD_EXEC names ({}) could not be executed: {}",
-                text(line),
+                line,
                 NotExecuted(errno)
             ),
         }
     }
 }
 
-/// A command line for a message, which has room for the beginning of a long one.
-fn text(line: &[u8]) -> &str {
-    let line = core::str::from_utf8(line).unwrap_or("no text");
-    &line[..line.floor_char_boundary(200)]
+/// Bytes of a command line that are told.
+const TOLD: usize = 200;
+
+/// A command line for a message, which has room for the beginning of a long one. Its arguments may
+/// hold what is nobody else's to know, so they are told where a program's are.
+fn told(line: &[u8]) -> &str {
+    let line = if config::get().report_argv {
+        line
+    } else {
+        command::first_word(line)
+    };
+    shortened(line)
+}
+
+fn shortened(text: &[u8]) -> &str {
+    let text = core::str::from_utf8(text).unwrap_or("no text");
+    &text[..text.floor_char_boundary(TOLD)]
 }
 
 /// Executes what is to run here. Answers why not.
@@ -159,18 +171,18 @@ fn replace(
                 |errno| errno,
                 |all| execute(path, &all, call, what, used, before),
             );
-            Refusal::Failed(path.to_bytes(), errno)
+            Refusal::Failed(shortened(path.to_bytes()), errno)
         }
         InPlace::Command(line) => {
             let found = words(line).and_then(|words| Ok((words, Mapping::new(PATH)?)));
             let (words, mut room) = match found {
                 Ok(found) => found,
-                Err(errno) => return Refusal::Failed(line, errno),
+                Err(errno) => return Refusal::Failed(told(line), errno),
             };
             let Some(path) = find(&words, &mut room) else {
-                return Refusal::NotFound(line);
+                return Refusal::NotFound(told(line));
             };
-            Refusal::Failed(line, execute(path, &words, call, what, used, before))
+            Refusal::Failed(told(line), execute(path, &words, call, what, used, before))
         }
     }
 }
@@ -324,7 +336,7 @@ fn tell(what: InPlace<'_>, used: &Moment, refusal: Option<&str>) {
         child: refusal.is_none().then(raw::getpid),
         process: match what {
             InPlace::Restart => "restart",
-            InPlace::Command(line) => core::str::from_utf8(line).unwrap_or("a command"),
+            InPlace::Command(line) => told(line),
         },
         reason: refusal.unwrap_or_default(),
         suspicious: "",

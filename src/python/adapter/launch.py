@@ -260,12 +260,11 @@ def _pickled(session, walk, process):
             failed = _attempt(session, walk, items, lost)
             if not isinstance(failed, tuple):
                 break
-            key, value, error = failed
+            key, value, error, why = failed
             if key is None:
-                raise Refused("the worker's arguments cannot be pickled: %s" % reason(error))
-            why = "a %s, %s" % (kind(value), reason(error))
-            if isinstance(error, Refused):
-                why = reason(error)
+                raise Refused("the worker's arguments cannot be pickled: %s" % why)
+            if not isinstance(error, Refused):
+                why = "a %s, %s" % (kind(value), why)
             lost[key] = why
             (_unused if isinstance(error, Unused) else _known)[key] = (id(value), type(value), why)
     finally:
@@ -299,22 +298,23 @@ def _attempt(session, walk, items, lost):
         try:
             pickler.dump(value)
         except Exception as error:
-            return key, value, _alone(error)
+            return (key, value) + _alone(error)
         sections.append((what, key, session.out.tell(), len(session.buffers)))
     session.begin(True, True)
     try:
         pickler.dump(session.after_fork)
     except Exception as error:
-        return None, None, _alone(error)
+        return (None, None) + _alone(error)
     sections.append(("after fork", None, session.out.tell(), len(session.buffers)))
     return sections
 
 
 def _alone(error):
-    """An exception without the frames it came through: one kept in a frame keeps itself, and all the program's
-    objects in the frames below it, until the next garbage collection."""
+    """An exception without the frames it came through, and what they say of it: one kept in a frame keeps itself, and
+    all the program's objects in the frames below it, until the next garbage collection."""
+    why = reason(error)
     error.__context__ = error.__cause__ = None
-    return error.with_traceback(None)
+    return error.with_traceback(None), why
 
 
 def _tracker_fd(package):
