@@ -1111,6 +1111,7 @@ enum Unreadable {
     Errno(i32),
     NotAFile,
     TooLong,
+    Anybodys,
 }
 
 impl fmt::Display for Unreadable {
@@ -1118,6 +1119,7 @@ impl fmt::Display for Unreadable {
         match *self {
             Unreadable::NotAFile => f.write_str("it is not a regular file"),
             Unreadable::TooLong => write!(f, "it is longer than {FILE} bytes"),
+            Unreadable::Anybodys => f.write_str("anybody may write to it (chmod o-w)"),
             Unreadable::Errno(libc::ENOENT) => f.write_str("there is no such file"),
             Unreadable::Errno(errno) => write!(f, "{}", sink::Failure::Errno(errno)),
         }
@@ -1148,6 +1150,10 @@ fn read_fd(fd: i32, into: &mut [u8; FILE + 1]) -> Result<usize, Unreadable> {
     }
     if stat.st_mode & libc::S_IFMT != libc::S_IFREG {
         return Err(Unreadable::NotAFile);
+    }
+    // What it names may be executed, by whoever runs the program.
+    if stat.st_mode & libc::S_IWOTH != 0 {
+        return Err(Unreadable::Anybodys);
     }
     let mut len = 0;
     while len < into.len() {
