@@ -21,6 +21,8 @@
 //! | [`template`] | the fresh interpreter that is kept ready, and its copies |
 //! | [`trace`] | what only the command that watches a program is told |
 //! | [`siblings`] | what the processes of one family share |
+//! | [`family`] | the memory in which a family's record lies |
+//! | [`record`] | what is said there of this process, for whoever looks from outside |
 //! | [`config`] | the variables and the file |
 //! | [`describe`] | what the guard says of itself when it is asked |
 //! | [`sys`] | the operating system, as hooks may use it |
@@ -42,11 +44,13 @@ pub mod config;
 pub mod describe;
 #[cfg(not(test))]
 mod exports;
+pub mod family;
 pub mod gate;
 pub mod lineage;
 pub mod lookup;
 pub mod policy;
 pub mod python;
+pub mod record;
 pub mod report;
 pub mod revive;
 pub mod semaphores;

@@ -13,7 +13,7 @@ use crate::gate::{self, Standing};
 use crate::policy::{cpu, exec, teardown};
 use crate::stack::{self, Stack};
 use crate::sys::{modules, raw, thread};
-use crate::{config, python, siblings, template, trace};
+use crate::{config, family, python, record, siblings, template, trace};
 
 /// Longest function name kept, its NUL included.
 pub const FUNCTION_NAME: usize = 64;
@@ -177,6 +177,7 @@ pub fn initialised_here() -> bool {
 /// Notes that a context was created: the process uses CUDA, it does not only ask.
 pub fn note_context() {
     CONTEXT.store(true, Ordering::Relaxed);
+    record::note_context();
 }
 
 /// Whether a context was created.
@@ -270,9 +271,11 @@ impl Attempt {
         }
         OWNER.store(raw::getpid(), Ordering::Relaxed);
         siblings::prepare();
+        family::prepare();
         // The driver has loaded libraries of its own.
         modules::refresh();
         teardown::prepare();
+        record::begin(initialisation());
         crate::report::emit::initialised(initialisation());
         python::audit::arm();
         python::template::initialised();
@@ -411,6 +414,8 @@ impl Forking {
             };
             LINE[place].store(index as u8, Ordering::Relaxed);
             LINE_LEN.store(place + 1, Ordering::Relaxed);
+            // SAFETY: as above; written, and from here on read only.
+            record::forked(unsafe { &*RECORDS[index].0.get() });
         }
         // What other threads of the parent had claimed, nobody here will give back.
         let line = &LINE[..LINE_LEN.load(Ordering::Relaxed)];

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, ValueEnum};
 use clap_complete::Shell;
@@ -19,6 +20,8 @@ pub struct Arguments {
 
 #[derive(clap::Subcommand)]
 pub enum Subcommand {
+    /// Show the processes that have initialised CUDA, and those forked from them
+    Ps(Ps),
     /// Run a program under the guard
     Run(Run),
     /// Run a program and tell who initialised CUDA, where, and by which imports
@@ -87,6 +90,17 @@ pub struct Library {
     /// The guard's library, where it is not the one that came with this command
     #[arg(long = "library", value_name = "FILE")]
     pub path: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct Ps {
+    /// Print one JSON document, and with --watch one a line
+    #[arg(long)]
+    pub json: bool,
+    /// Look again every so many seconds, until interrupted
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2")]
+    #[arg(value_parser = crate::ps::seconds)]
+    pub watch: Option<Duration>,
 }
 
 #[derive(Args)]

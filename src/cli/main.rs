@@ -31,6 +31,7 @@ mod manual;
 mod preload;
 #[allow(dead_code, reason = "the subcommand that tells all of it comes next")]
 mod program;
+mod ps;
 mod run;
 mod story;
 mod trace;
@@ -46,6 +47,7 @@ use arguments::{Arguments, Subcommand};
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let ended = match arguments.subcommand {
+        Subcommand::Ps(ps) => ps::run(&ps),
         Subcommand::Run(run) => run::run(&run),
         Subcommand::Trace(arguments) => trace::trace(&arguments),
         Subcommand::Check(arguments) => check::check(&arguments),

@@ -50,10 +50,15 @@ pub fn say(message: &str) {
 
 /// Writes to stdout and ends: with success also where the reader has gone (`forkguard ps | head`).
 pub fn print(text: &str) -> Ended {
+    write(text).map(|_| ExitCode::SUCCESS)
+}
+
+/// Writes to stdout; false where the reader has gone.
+pub fn write(text: &str) -> Result<bool, Trouble> {
     let mut out = anstream::stdout();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(Trouble::new(
             1,
             format!("standard output takes no more: {}", reason(&error)),

@@ -34,16 +34,17 @@ const _: () = assert!(
     "room for what frameworks ask by other names"
 );
 
-/// What the kernel clears: the slots, then the word.
+/// What the kernel clears: the slots, then the words.
 #[repr(C, align(65536))]
 pub struct Cleared {
     slots: [AtomicI64; CAPACITY],
     standing: AtomicU32,
     reported: AtomicU32,
-    rest: UnsafeCell<[u8; PAGES - CAPACITY * 8 - 8]>,
+    recorded: AtomicU32,
+    rest: UnsafeCell<[u8; PAGES - CAPACITY * 8 - 12]>,
 }
 
-// SAFETY: the slots and the word are atomics; nobody reads or writes `rest`.
+// SAFETY: the slots and the words are atomics; nobody reads or writes `rest`.
 unsafe impl Sync for Cleared {}
 
 /// The table the stubs read.
@@ -51,7 +52,8 @@ pub static SLOTS: Cleared = Cleared {
     slots: [const { AtomicI64::new(0) }; CAPACITY],
     standing: AtomicU32::new(0),
     reported: AtomicU32::new(0),
-    rest: UnsafeCell::new([0; PAGES - CAPACITY * 8 - 8]),
+    recorded: AtomicU32::new(0),
+    rest: UnsafeCell::new([0; PAGES - CAPACITY * 8 - 12]),
 };
 
 static TARGETS: [AtomicUsize; CAPACITY] = [const { AtomicUsize::new(0) }; CAPACITY];
@@ -164,12 +166,18 @@ pub fn first_report() -> bool {
     SLOTS.reported.swap(1, Ordering::AcqRel) == 0
 }
 
+/// The word that says where this process is in its family's record; 0 where it did not look yet.
+pub fn recorded_word() -> &'static AtomicU32 {
+    &SLOTS.recorded
+}
+
 /// Clears the table, as the kernel would have.
 pub fn clear() {
     for slot in &SLOTS.slots {
         slot.store(0, Ordering::Relaxed);
     }
     SLOTS.reported.store(0, Ordering::Relaxed);
+    SLOTS.recorded.store(0, Ordering::Relaxed);
     SLOTS.standing.store(0, Ordering::Release);
 }
 

@@ -8,9 +8,11 @@
 use core::sync::atomic::{AtomicI32, Ordering};
 
 use cudarc::driver::sys::CUresult;
+use forkguard_record::State;
 
 use super::{Call, Verdict, revive, violation};
 use crate::config::{self, Policy};
+use crate::record;
 use crate::report::Service;
 use crate::sys::{environment, raw};
 
@@ -56,6 +58,7 @@ fn begin() {
 pub fn act(call: &Call<'_>) -> Verdict {
     begin();
     if TOLD_BY.swap(raw::getpid(), Ordering::Relaxed) != raw::getpid() {
+        record::served(State::Absent);
         violation::serve(call, || Service::Absent);
     }
     Verdict::Answer(NO_DEVICE)

@@ -17,6 +17,7 @@ use super::Call;
 use super::exec::{self, Replaced, Rewrite};
 use crate::config::command::{self, Piece};
 use crate::config::{self, InPlace};
+use crate::family;
 use crate::lineage::{self, FORKS_GIVEN, Fork, Moment};
 use crate::report::buffer::Buffer;
 use crate::report::emit;
@@ -367,7 +368,8 @@ impl Descriptors {
         descriptors::each_open(|fd| {
             let drivers = descriptors::is_drivers(fd);
             let closes = descriptors::closes_on_exec(fd);
-            if all.len < count && closes == Some(!drivers) && !semaphores::is_ours(fd) {
+            let ours = semaphores::is_ours(fd) || family::is_ours(fd);
+            if all.len < count && closes == Some(!drivers) && !ours {
                 let at = all.len * Self::NUMBER;
                 all.changed.bytes_mut()[at..at + Self::NUMBER].copy_from_slice(&fd.to_ne_bytes());
                 all.len += 1;

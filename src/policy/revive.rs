@@ -11,6 +11,8 @@ use core::ffi::{CStr, c_char, c_int, c_uint};
 use core::fmt;
 use core::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 
+use forkguard_record::State;
+
 use super::{Call, teardown, violation};
 use crate::config;
 use crate::gate::{self, Standing};
@@ -21,9 +23,9 @@ use crate::report::{Kind, Service, native};
 use crate::revive::image::{self, Fit, Unfit};
 use crate::revive::inherited::{self, Unknown};
 use crate::revive::runtime::{self, Registry};
-use crate::siblings;
 use crate::sys::process_lock::ProcessLock;
 use crate::sys::{modules, raw, thread};
+use crate::{family, record, siblings};
 
 /// Bytes of the reason kept.
 const REASON: usize = 512;
@@ -244,10 +246,13 @@ fn decide(call: &Call<'_>) -> bool {
     if served == Service::NotRevived {
         return false;
     }
+    record::served(State::Revived);
     lineage::restart(call.name, call.caller);
     siblings::restart();
+    family::restart();
     modules::refresh();
     teardown::prepare();
+    record::begin(lineage::initialisation());
     gate::stand_alone();
     true
 }

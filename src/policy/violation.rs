@@ -9,8 +9,11 @@ use core::cell::UnsafeCell;
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use forkguard_record::State;
+
 use super::{Call, exec, revive};
 use crate::lineage::{self, FORKS_GIVEN, Fork, Moment};
+use crate::record;
 use crate::report::limit::{self, Admitted};
 use crate::report::{Action, Kind, Served, Service, Violation, emit};
 use crate::siblings::{self, Telling, Told};
@@ -52,6 +55,10 @@ pub fn report(call: &Call, action: Action, policy: &str) {
     }
     // SAFETY: `CLAIMED` is held by this thread.
     let used = unsafe { &mut *USED.0.get() };
+    record::violation(match action {
+        Action::Abort(_) => State::Ending,
+        Action::Warn | Action::Watch => State::Warned,
+    });
     tell(used, call, action, policy);
     CLAIMED.store(false, Ordering::Release);
     here.reporting.set(0);

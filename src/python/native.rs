@@ -9,7 +9,7 @@ use super::api::Object;
 use super::template;
 use crate::policy::exec::{self, Rewrite};
 use crate::sys::{elf, raw};
-use crate::{config, semaphores};
+use crate::{config, family, semaphores};
 
 /// Functions of the interpreter; all but the first two need the GIL.
 #[derive(Clone, Copy)]
@@ -168,7 +168,7 @@ pub(super) const fn method(name: &'static CStr, function: Function) -> Method {
 
 static METHODS: [Method; 9] = [
     method(c"semaphore", semaphore),
-    method(c"is_semaphore_fd", is_semaphore_fd),
+    method(c"is_our_fd", is_our_fd),
     method(c"same", super::memory::same),
     method(c"settings", settings),
     method(c"directory", super::spawn::directory),
@@ -228,8 +228,8 @@ unsafe extern "C" fn semaphore(_module: Object, arguments: Object) -> Object {
     }
 }
 
-/// `is_semaphore_fd(fd)`: whether the fd holds such pages.
-unsafe extern "C" fn is_semaphore_fd(_module: Object, arguments: Object) -> Object {
+/// `is_our_fd(fd)`: whether the fd holds such pages, or is what this process shares with its family.
+unsafe extern "C" fn is_our_fd(_module: Object, arguments: Object) -> Object {
     let Some(calls) = calls() else {
         return core::ptr::null_mut();
     };
@@ -239,7 +239,10 @@ unsafe extern "C" fn is_semaphore_fd(_module: Object, arguments: Object) -> Obje
         if (calls.parse)(arguments, c"i".as_ptr(), &raw mut fd) == 0 {
             return core::ptr::null_mut();
         }
-        (calls.build)(c"i".as_ptr(), c_int::from(semaphores::is_ours(fd)))
+        (calls.build)(
+            c"i".as_ptr(),
+            c_int::from(semaphores::is_ours(fd) || family::is_ours(fd)),
+        )
     }
 }
 

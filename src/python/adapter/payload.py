@@ -44,7 +44,8 @@ def write(session, header, not_passed, placement, raws):
 
 def _inherited(session, not_passed, ours):
     """Every fd crosses under its number, as it does in a fork: (fd, whether it closes on exec there). Not the
-    driver's, not the parent's ends of this worker's pipes, not pages of semaphores that it does not use."""
+    driver's, not the parent's ends of this worker's pipes, not pages of semaphores that it does not use,
+    not the record of this family."""
     found = []
     for name in posix.listdir("/proc/self/fd"):
         fd = int(name)
@@ -62,7 +63,7 @@ def _inherited(session, not_passed, ours):
             continue
         if target.startswith(ANOTHERS) and fd not in ours:
             continue
-        if native["is_semaphore_fd"](fd) and fd not in session.fds:
+        if native["is_our_fd"](fd) and fd not in session.fds:
             continue
         found.append((fd, closes))
     return found

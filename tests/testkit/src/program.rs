@@ -103,6 +103,21 @@ impl Program {
         .env("FAKE_CUDA_NODES", "1")
     }
 
+    /// As process 1 of a pid namespace of its own, with a /proc that shows no other processes. What is
+    /// left of it ends with it.
+    pub fn alone(self) -> Self {
+        let mut with = Self::at("unshare")
+            .args(rights_of_root())
+            .args(["--pid", "--fork", "--kill-child", "--mount-proc"])
+            .arg(&self.path);
+        with.arguments.extend(self.arguments);
+        Self {
+            path: with.path,
+            arguments: with.arguments,
+            ..self
+        }
+    }
+
     /// Another library to preload, after the guard.
     pub fn preload(mut self, library: impl Into<PathBuf>) -> Self {
         self.preloads.push(library.into());
@@ -309,12 +324,16 @@ pub fn python_with_torch(script: &str) -> Program {
 
 /// A shell's script in a mount namespace of its own, in which it may mount what it likes over what it likes.
 pub fn with_own_mounts(script: &str) -> Program {
+    Program::at("unshare")
+        .args(rights_of_root())
+        .args(["--mount", "sh", "-c", script])
+}
+
+/// What `unshare` is told to be allowed to do what root may: who is not root is, in a user namespace.
+fn rights_of_root() -> &'static [&'static str] {
     // SAFETY: geteuid takes nothing and cannot fail.
     let is_root = unsafe { libc::geteuid() } == 0;
-    let rights: &[&str] = if is_root { &[] } else { &["--map-root-user"] };
-    Program::at("unshare")
-        .args(rights)
-        .args(["--mount", "sh", "-c", script])
+    if is_root { &[] } else { &["--map-root-user"] }
 }
 
 /// The program that takes a shared libpython in, when it is to call `cuInit`, and the script that Python runs there.

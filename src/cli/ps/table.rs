@@ -1,0 +1,327 @@
+//! The processes as a person reads them: a tree in a table that fits a terminal.
+
+use std::fmt::Write as _;
+use std::time::SystemTime;
+
+use anstyle::Style;
+use forkguard_record::State;
+
+use super::look::{By, Family, Part, Process, Seen};
+use super::moment;
+use crate::event::plain;
+
+/// Columns of the table.
+const COLUMNS: usize = 100;
+/// Columns that each part may take at most.
+const PID: usize = 24;
+const USER: usize = 12;
+const PLACE: usize = 36;
+const CUDA: usize = "violation, goes on".len();
+/// Between two parts.
+const GAP: &str = "  ";
+
+const HEAD: Style = Style::new().bold();
+const ASIDE: Style = Style::new().dimmed();
+
+/// One line of the table.
+struct Row {
+    pid: String,
+    user: String,
+    age: String,
+    cuda: &'static str,
+    place: String,
+    command: String,
+    alarming: bool,
+    /// What is said below it, behind what is drawn of the tree.
+    aside: Option<(String, String)>,
+}
+
+/// All of it.
+pub fn text(seen: &Seen) -> String {
+    let mut text = String::new();
+    if seen.processes.is_empty() {
+        text.push_str("no process here has initialised CUDA under the guard\n");
+    } else {
+        let mut rows = Vec::new();
+        let mut told = Vec::new();
+        for process in seen.under(None) {
+            match &process.part {
+                Part::Forked { record, .. } if !told.contains(&process.family) => {
+                    told.push(process.family);
+                    let left: Vec<&Process> = seen
+                        .under(None)
+                        .filter(|other| other.family == process.family)
+                        .collect();
+                    rows.push(ended(seen, process, record));
+                    rows_under(seen, &left, "", &mut rows);
+                }
+                Part::Forked { .. } => {}
+                Part::Initialiser { .. } | Part::Unknown(_) => {
+                    rows_of(seen, process, "", "", &mut rows);
+                }
+            }
+        }
+        table(&rows, &mut text);
+    }
+    if seen.denied > 0 {
+        let (count, are) = match seen.denied {
+            1 => ("1 process of another user".to_owned(), "was"),
+            count => (format!("{count} processes of other users"), "were"),
+        };
+        let _ = writeln!(
+            text,
+            "({count} {are} not looked at: run as root to see them)"
+        );
+    }
+    text
+}
+
+fn rows_of(seen: &Seen, process: &Process, branch: &str, below: &str, rows: &mut Vec<Row>) {
+    let children: Vec<&Process> = seen.under(Some(process.pid)).collect();
+    let stem = if children.is_empty() { "  " } else { "│ " };
+    rows.push(row(seen, process, branch, &format!("{below}{stem}")));
+    rows_under(seen, &children, below, rows);
+}
+
+fn rows_under(seen: &Seen, children: &[&Process], below: &str, rows: &mut Vec<Row>) {
+    let last = children.len().saturating_sub(1);
+    for (i, child) in children.iter().enumerate() {
+        let (branch, more) = if i == last {
+            ("└─ ", "   ")
+        } else {
+            ("├─ ", "│  ")
+        };
+        let branch = format!("{below}{branch}");
+        rows_of(seen, child, &branch, &format!("{below}{more}"), rows);
+    }
+}
+
+/// The process that the family began with, and that is no more; what is left of the family, `heir`
+/// among it, stands below.
+fn ended(seen: &Seen, heir: &Process, record: &Family) -> Row {
+    let gone = seen.violations_of_the_gone(heir.family, record);
+    Row {
+        pid: record.by.pid.to_string(),
+        user: String::new(),
+        age: moment::age(record.by.unix_ns, SystemTime::now()),
+        cuda: "initialised, ended",
+        place: plain(&place(&record.by.place, heir)),
+        command: String::new(),
+        alarming: false,
+        aside: Some(("│ ".to_owned(), about(record, gone))),
+    }
+}
+
+fn row(seen: &Seen, process: &Process, branch: &str, below: &str) -> Row {
+    let now = SystemTime::now();
+    let place = |frames: &[String]| place(frames, process);
+    let mut row = Row {
+        pid: format!("{branch}{}", process.pid),
+        user: plain(&process.user),
+        age: String::new(),
+        cuda: "unknown",
+        place: String::new(),
+        command: plain(program(&process.command)),
+        alarming: false,
+        aside: None,
+    };
+    match &process.part {
+        Part::Initialiser { record, revived } => {
+            row.cuda = if revived.is_some() {
+                "revived"
+            } else {
+                "initialised"
+            };
+            row.age = moment::age(record.by.unix_ns, now);
+            row.place = place(&record.by.place);
+            let gone = seen.violations_of_the_gone(process.family, record);
+            let mut aside = about(record, gone);
+            if let Some(fork) = revived {
+                let _ = write!(aside, "; forked at {}", plain(&place(&fork.place)));
+            }
+            row.aside = Some((below.to_owned(), aside));
+        }
+        Part::Forked {
+            fork: Some(fork), ..
+        } => {
+            row.cuda = word(fork.state);
+            row.alarming = fork.violations > 0;
+            row.age = moment::age(fork.unix_ns, now);
+            row.place = if fork.function.is_empty() {
+                "a fork that was not seen".to_owned()
+            } else {
+                place(&fork.place)
+            };
+        }
+        Part::Forked { fork: None, .. } => {
+            row.cuda = "forked";
+            "not recorded".clone_into(&mut row.place);
+        }
+        Part::Unknown(why) => {
+            row.aside = Some((below.to_owned(), why.clone()));
+        }
+    }
+    row.place = plain(&row.place);
+    row
+}
+
+/// What a forked process did with CUDA.
+pub fn word(state: State) -> &'static str {
+    match state {
+        State::Unused => "not used",
+        State::Warned => "violation, goes on",
+        State::Ending => "violation, ends",
+        State::Absent => "absent (cpu)",
+        State::Revived => "revived",
+    }
+}
+
+/// What is to be said of a family besides.
+fn about(record: &Family, gone: u32) -> String {
+    let By {
+        function,
+        library,
+        policy,
+        ..
+    } = &record.by;
+    let mut text = if record.context {
+        "has a context"
+    } else {
+        "only asked"
+    }
+    .to_owned();
+    let _ = write!(text, " ({function}");
+    if !library.is_empty() {
+        let _ = write!(text, ", through {library}");
+    }
+    let _ = write!(text, "); policy {policy}");
+    match record.violations {
+        0 => {}
+        1 => text.push_str("; 1 violation"),
+        count => {
+            let _ = write!(text, "; {count} violations");
+        }
+    }
+    if gone > 0 {
+        let by = if gone == record.violations {
+            "by".to_owned()
+        } else {
+            format!("{gone} by")
+        };
+        let _ = write!(text, ", {by} processes that have ended");
+    }
+    plain(&text)
+}
+
+/// The first of the frames, as one reads it in the process's directory.
+fn place(frames: &[String], process: &Process) -> String {
+    let frame = frames.first();
+    frame.map_or_else(
+        || "?".to_owned(),
+        |frame| shorter(frame, process.directory.as_deref()),
+    )
+}
+
+/// A command line without the folder of its program, which would take all the room.
+fn program(command: &str) -> &str {
+    let end = command.find(' ').unwrap_or(command.len());
+    let folder = command[..end].rfind('/');
+    folder.map_or(command, |slash| &command[slash + 1..])
+}
+
+/// A frame's place as one reads it who knows the directory.
+fn shorter(frame: &str, directory: Option<&str>) -> String {
+    let inside = directory
+        .filter(|directory| directory.len() > 1)
+        .and_then(|directory| frame.strip_prefix(directory)?.strip_prefix('/'));
+    inside.unwrap_or(frame).to_owned()
+}
+
+fn table(rows: &[Row], text: &mut String) {
+    let widest = |of: fn(&Row) -> &str, least: &str, most: usize| {
+        let widths = rows.iter().map(|row| of(row).chars().count());
+        widths.fold(least.len(), usize::max).min(most)
+    };
+    let pid = widest(|row| &row.pid, "PID", PID);
+    let user = widest(|row| &row.user, "USER", USER);
+    let age = widest(|row| &row.age, "AGE", 7);
+    let cuda = widest(|row| row.cuda, "CUDA", CUDA);
+    let place = widest(|row| &row.place, "INITIALISED, FORKED AT", PLACE);
+    let others = pid + user + age + cuda + place + 5 * GAP.len();
+    let command = COLUMNS.saturating_sub(others);
+    let _ = writeln!(
+        text,
+        "{HEAD}{:pid$}{GAP}{:user$}{GAP}{:age$}{GAP}{:cuda$}{GAP}{:place$}{GAP}COMMAND{HEAD:#}",
+        "PID", "USER", "AGE", "CUDA", "INITIALISED, FORKED AT",
+    );
+    for row in rows {
+        let state = if row.alarming {
+            Style::new().fg_color(Some(anstyle::AnsiColor::Yellow.into()))
+        } else {
+            Style::new()
+        };
+        let line = format!(
+            "{:pid$}{GAP}{:user$}{GAP}{:>age$}{GAP}{state}{:cuda$}{state:#}{GAP}{:place$}{GAP}{}",
+            without_beginning(&row.pid, pid),
+            without_end(&row.user, user),
+            row.age,
+            row.cuda,
+            without_beginning(&row.place, place),
+            without_end(&row.command, command),
+        );
+        text.push_str(line.trim_end());
+        text.push('\n');
+        if let Some((below, aside)) = &row.aside {
+            let room = COLUMNS.saturating_sub(below.chars().count());
+            let aside = without_end(aside, room);
+            let _ = writeln!(text, "{below}{ASIDE}{aside}{ASIDE:#}");
+        }
+    }
+}
+
+/// Cut at its end.
+fn without_end(text: &str, room: usize) -> String {
+    if text.chars().count() <= room {
+        return text.to_owned();
+    }
+    let mut cut: String = text.chars().take(room.saturating_sub(1)).collect();
+    cut.push('…');
+    cut
+}
+
+/// Cut at its beginning: of a place, its end says most.
+fn without_beginning(text: &str, room: usize) -> String {
+    let long = text.chars().count();
+    if long <= room {
+        return text.to_owned();
+    }
+    let end = text.chars().skip(long - room.saturating_sub(1));
+    std::iter::once('…').chain(end).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_to_the_column() {
+        assert_eq!(without_end("python train.py", 15), "python train.py");
+        assert_eq!(without_end("python train.py", 8), "python …");
+        assert_eq!(
+            without_beginning("lib/train.py:18 main", 12),
+            "….py:18 main"
+        );
+        assert_eq!(without_beginning("grün", 3), "…ün");
+    }
+
+    #[test]
+    fn a_place_is_told_from_the_directory_on() {
+        assert_eq!(shorter("/srv/app/a.py:1 f", Some("/srv/app")), "a.py:1 f");
+        assert_eq!(
+            shorter("/srv/apple/a.py:1 f", Some("/srv/app")),
+            "/srv/apple/a.py:1 f"
+        );
+        assert_eq!(shorter("/a.py:1 f", Some("/")), "/a.py:1 f");
+        assert_eq!(shorter("/a.py:1 f", None), "/a.py:1 f");
+    }
+}
