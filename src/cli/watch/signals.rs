@@ -26,6 +26,9 @@ static EARLY: AtomicU32 = AtomicU32::new(0);
 
 /// From now on signals are the program's. Called before it is started: an exec gives it the default for what is handled here.
 pub fn handle() {
+    // Where the end of children is ignored, nobody can wait for one.
+    // SAFETY: puts the default in place; there is no child yet.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
     for signal in PASSED_ON {
         // SAFETY: `sigaction` is plain numbers and an address, for which zero is a value; asks
         // for what there is, and sets a handler that only makes async-signal-safe calls.
