@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use crate::arguments::Check;
 use crate::trouble::{Ended, say};
 use crate::watch::{StandIn, Watched, watch};
-use crate::{library, story, trace};
+use crate::{library, story};
 
 /// Nothing can be said.
 const UNKNOWN: u8 = 2;
@@ -35,8 +35,8 @@ pub fn check(arguments: &Check) -> Ended {
         let _ = anstream::stderr().write_all(text.as_bytes());
         return Ok(ExitCode::FAILURE);
     }
-    if !watched.was_guarded() {
-        say(trace::UNGUARDED);
+    if let Some(why) = watched.unguarded() {
+        say(&format!("nothing can be said: {why}"));
         return Ok(ExitCode::from(UNKNOWN));
     }
     if watched.unreadable > 0 {

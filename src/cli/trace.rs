@@ -37,7 +37,7 @@ pub fn trace(arguments: &Trace) -> Ended {
             "pid": watched.pid,
             "code": watched.status.code(),
             "signal": watched.status.signal(),
-            "guarded": watched.was_guarded(),
+            "guarded": watched.unguarded().is_none(),
             "first": processes.iter().find(|it| it.initialised.is_some()).map(|it| it.pid),
             "processes": processes,
         });
@@ -56,22 +56,20 @@ pub fn trace(arguments: &Trace) -> Ended {
 }
 
 fn told(watched: &Watched, processes: &[story::Process], cwd: &Path) -> String {
-    let mut text = if watched.was_guarded() || !processes.is_empty() {
-        format!("forkguard: {}\n", story::headline(processes, false))
-    } else {
-        format!("forkguard: {UNGUARDED}\n")
+    let unguarded = watched.unguarded();
+    let mut text = match &unguarded {
+        Some(why) => format!("forkguard: {why}\n"),
+        None => String::new(),
     };
+    if unguarded.is_none() || !processes.is_empty() {
+        let _ = writeln!(text, "forkguard: {}", story::headline(processes, false));
+    }
     text += &story::processes(processes, watched, cwd);
     if watched.unreadable > 0 {
         let _ = writeln!(text, "\n  {}", watched.lost());
     }
     text
 }
-
-/// Why nothing was seen of a program.
-pub const UNGUARDED: &str = "nothing was seen: the guard was not loaded into the program (it is \
-                             statically linked, setuid, of another architecture or C library, or \
-                             removes LD_PRELOAD)";
 
 fn create(path: &Path) -> Result<File, Trouble> {
     File::create(path).map_err(|error| not_written(path, &error))

@@ -98,13 +98,27 @@ fn a_program_without_the_guard_is_not_called_innocent() {
         .status();
     assert!(built.unwrap().success(), "gcc -static");
     for (subcommand, code) in [("trace", 4), ("check", 2)] {
-        forkguard(subcommand)
-            .arg("--")
-            .arg(&program)
-            .run()
+        let outcome = forkguard(subcommand).arg("--").arg(&program).run();
+        outcome
             .assert_code(code)
-            .assert_says("forkguard: nothing was seen: the guard was not loaded");
+            .assert_says("not all was seen: ")
+            .assert_says("is statically linked");
+        assert!(
+            !outcome.stderr.contains("nobody initialised"),
+            "{}",
+            outcome.story()
+        );
     }
+}
+
+#[test]
+fn a_program_that_takes_the_guard_out_is_not_called_innocent() {
+    forkguard("check")
+        .args(["--", "env", "-i", "true"])
+        .run()
+        .assert_code(2)
+        .assert_says("nothing can be said: ")
+        .assert_says("takes the guard out of its environment");
 }
 
 #[test]

@@ -22,6 +22,7 @@ pub use driver::StandIn;
 
 use crate::event::Event;
 use crate::launch;
+use crate::program::{Hindrance, Program};
 use crate::trouble::{FAILED, Trouble, reason};
 
 /// Bytes read of what was told; far more than any program has to tell.
@@ -39,13 +40,22 @@ pub struct Watched {
     pub events: Vec<Event>,
     /// Lines that are no events.
     pub unreadable: usize,
+    /// What kept the guard out of it, in a sentence, where that was plain beforehand.
+    hindrance: Option<String>,
 }
 
 impl Watched {
-    /// Whether the guard was in the program itself.
-    pub fn was_guarded(&self) -> bool {
+    /// Why nothing can be said of the program itself, if so: the guard was not in it.
+    pub fn unguarded(&self) -> Option<String> {
+        if let Some(hindrance) = &self.hindrance {
+            return Some(format!("not all was seen: {hindrance}"));
+        }
         let loaded = |event: &Event| event.name == "loaded" && event.pid == self.pid;
-        self.events.iter().any(loaded)
+        (!self.events.iter().any(loaded)).then(|| {
+            "nothing was seen: the guard was not loaded into the program; forkguard doctor may say \
+             why"
+            .into()
+        })
     }
 
     /// What is said where there are unreadable lines.
@@ -101,7 +111,13 @@ pub fn watch(
 ) -> Result<Watched, Trouble> {
     let folder = private_folder()?;
     let file = folder.path().join("trace");
+    let words = &launch::words(words);
+    let program = Program::of(words);
     let mut command = launch::guarded(words, library);
+    let hindrance = launch::hindrance(&program, library);
+    if hindrance.as_ref().is_some_and(Hindrance::is_fatal) {
+        launch::unguarded(&mut command);
+    }
     command.env("FORKGUARD_TRACE", &file);
     if env::var_os("FORKGUARD_POLICY").is_none_or(|policy| policy.is_empty()) {
         command.env("FORKGUARD_POLICY", "off");
@@ -131,6 +147,7 @@ pub fn watch(
         started,
         events,
         unreadable,
+        hindrance: hindrance.map(|hindrance| format!("{} {hindrance}", launch::name(&program))),
     })
 }
 
