@@ -27,6 +27,9 @@ pub struct Event {
     /// The name it was started by.
     #[serde(default)]
     pub argv0: String,
+    /// The arguments it was started with, where they were asked for.
+    #[serde(default)]
+    pub argv: Vec<String>,
     /// The policy that acted.
     #[serde(default)]
     pub policy: String,
@@ -71,6 +74,9 @@ pub struct Event {
     /// Events before this one that were not written, because there were too many.
     #[serde(default)]
     pub suppressed: u64,
+    /// … because they could not be.
+    #[serde(default)]
+    pub lost: u64,
     /// Where CUDA was initialised.
     pub initialised: Option<Moment>,
     /// The fork that made the process.

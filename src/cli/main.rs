@@ -12,6 +12,7 @@
 //! | [`story`] | what that says, process by process |
 //! | [`inside`] | questions that only a process with the guard in it can answer |
 //! | [`event`] | the guard's events, as they are read |
+//! | [`time`] | times as events have them |
 //! | [`trouble`] | why a command could not do what it was asked, and its exit code |
 //! | [`run`], … | one file or folder a subcommand |
 //!
@@ -34,6 +35,7 @@ mod program;
 mod ps;
 mod run;
 mod story;
+mod time;
 mod trace;
 mod trouble;
 mod watch;

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use super::time::Stamp;
+use crate::time::Stamp;
 
 /// A regular file that was found.
 pub struct Found {

@@ -4,8 +4,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::cause::{self, Class};
-use super::time::Stamp;
 use crate::event::Event;
+use crate::time::Stamp;
 
 /// Causes that are kept; a program has a handful.
 const CAUSES: usize = 1000;
@@ -40,14 +40,17 @@ pub struct Groups {
     by_cause: HashMap<String, usize>,
     /// Events of causes that were too many to be kept.
     pub left_out: u64,
-    /// Events that the guard itself left out when it wrote the file.
+    /// Events that the guard itself left out when it wrote the file, …
     pub suppressed: u64,
+    /// … and that it could not write.
+    pub lost: u64,
 }
 
 impl Groups {
     /// Adds an event, and answers which cause it belongs to.
     pub fn add(&mut self, event: &Event) -> Option<usize> {
         self.suppressed = self.suppressed.saturating_add(event.suppressed);
+        self.lost = self.lost.saturating_add(event.lost);
         let cause = cause::of(event);
         let index = match self.by_cause.get(&cause) {
             Some(&index) => index,

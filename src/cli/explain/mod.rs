@@ -23,7 +23,7 @@ mod source;
 mod stack;
 mod symbols;
 mod text;
-pub mod time;
+
 mod told;
 mod words;
 
@@ -44,6 +44,7 @@ use text::Writing;
 use told::Told;
 
 use crate::arguments::Explain;
+use crate::time;
 use crate::trouble::{Ended, Trouble, print, reason, say};
 
 /// The exit code where nothing could be read.
@@ -187,6 +188,9 @@ impl View {
         let missing = missing(&read);
         let groups = read.groups.sorted();
         let mut out = summary(name, read.events, &groups) + "\n";
+        for missing in missing {
+            let _ = writeln!(out, "{missing}");
+        }
         let (shown, _) = apart(&groups, self.full);
         for (number, (_, group)) in (1..).zip(shown) {
             let told = Told::new(group, &mut self.symbols, &mut self.sources, self.full);
@@ -197,9 +201,6 @@ impl View {
             };
             out.push('\n');
             out += &writing.cause(number, &told);
-        }
-        for missing in missing {
-            let _ = write!(out, "\n{missing}\n");
         }
         out
     }
@@ -266,6 +267,7 @@ fn missing(read: &Read) -> Vec<String> {
             read.groups.suppressed,
             "Events that the guard did not write, because there were too many at once",
         ),
+        (read.groups.lost, "Events that the guard could not write"),
         (
             read.processes.left_out,
             "Events of further processes that are not drawn",
@@ -294,4 +296,97 @@ fn summary(name: &str, events: u64, groups: &[(usize, Group)]) -> String {
         words::of(events as usize, "event", "events"),
         words::of(groups.len(), "cause", "causes"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A violation as the guard wrote it, with files that are not here.
+    const REAL: &str = r#"{"schema":1,"event":"violation","time":"2026-11-21T17:37:07.373Z","pid":7049,"ppid":7008,"exe":"/gone/app","argv0":"app","argv":["app","-x y"],"suppressed":1,"lost":1,"policy":"abort","function":"cuInit","library":"libffi.so.8","action":"abort","kind":"driver-call","context":false,"initialising":false,"told_by":null,"reason":"no","refusal":"no","not_revived":"no","process":"p","child":7049,"way":"exec","code":100,"initialised":{"pid":7008,"tid":7008,"thread":"MainThread","time":"2026-11-21T17:37:07.366Z","function":"cuInit","library":"libffi.so.8","python":[{"file":"/gone/app.py","line":32,"function":"<module>","own":true}],"python_omitted":1,"native":[{"module":"/gone/app","offset":4225,"symbol":"_start"}],"native_omitted":1},"forked":{"child":7049,"pid":7008,"tid":7008,"thread":"MainThread","time":"2026-11-21T17:37:07.368Z","function":"fork","library":null,"python":[],"native":[{"module":"/gone/app","offset":1,"symbol":"_ZN1a1bE"}]},"forks":[{"child":7049,"pid":7008,"time":"2026-11-21T17:37:07.368Z","python":[],"native":[]}],"used":{"pid":7049,"tid":7049,"thread":"MainThread","time":"2026-11-21T17:37:07.373Z","function":"cuInit","library":"libffi.so.8","python":[],"native":[]},"modules":[{"module":"/gone/app","build_id":"00ff"}],"advice":["fork first"]}"#;
+
+    /// Calls `each` with every value that has no others in it.
+    fn leaves(value: &mut Value, each: &mut impl FnMut(&mut Value)) {
+        match value {
+            Value::Array(items) if !items.is_empty() => {
+                for item in items {
+                    leaves(item, each);
+                }
+            }
+            Value::Object(members) => {
+                for member in members.values_mut() {
+                    leaves(member, each);
+                }
+            }
+            leaf => each(leaf),
+        }
+    }
+
+    fn shown(events: &[Value]) -> (String, String) {
+        let read = || {
+            let mut read = Read::default();
+            for event in events {
+                for event in read::parse(&event.to_string()).events {
+                    read.events += 1;
+                    let cause = read.groups.add(&event);
+                    read.processes.add(&event, cause);
+                }
+            }
+            read
+        };
+        let mut view = View {
+            full: false,
+            here: PathBuf::new(),
+            symbols: Symbols::new(None),
+            sources: Sources::new(true, None),
+        };
+        (view.text("events", read()), view.page("events", read()))
+    }
+
+    /// Every single value of an event made the strangest that its type allows: all are shown.
+    #[test]
+    fn whatever_an_event_holds_can_be_shown() {
+        let real: Value = serde_json::from_str(REAL).expect("an event");
+        let strange = [
+            json!(0),
+            json!(-1),
+            json!(i32::MAX),
+            json!(i32::MIN),
+            json!(u32::MAX),
+            json!(u64::MAX),
+            json!(null),
+            json!(true),
+            json!(""),
+            json!("\u{1b}[31m<b>/../\u{202e}\0"),
+            json!("9999-12-31T23:59:60.999Z"),
+            json!("0000-01-01T00:00:00.000Z"),
+            json!("x".repeat(5000)),
+        ];
+        let mut count = 0;
+        leaves(&mut real.clone(), &mut |_| count += 1);
+        let mut all_read = 0;
+        for changed in 0..count {
+            for value in &strange {
+                let mut event = real.clone();
+                let mut at = 0;
+                leaves(&mut event, &mut |leaf| {
+                    if at == changed {
+                        *leaf = value.clone();
+                    }
+                    at += 1;
+                });
+                let (text, page) = shown(&[real.clone(), event, real.clone()]);
+                all_read += usize::from(text.starts_with("events: 3"));
+                assert!(!text.contains("\x1b[31m<b>"), "{text}");
+                assert!(
+                    page.ends_with("</html>\n") && !page.contains("<b>/"),
+                    "{page}"
+                );
+            }
+        }
+        // Most of them are of the right type.
+        assert!(all_read > 2 * count, "{all_read} of {count}");
+    }
 }

@@ -7,9 +7,9 @@ use std::collections::HashMap;
 
 use super::cause::Class;
 use super::group::subject;
-use super::time::Stamp;
 use super::words;
 use crate::event::{Event, Moment};
+use crate::time::Stamp;
 
 /// Processes that are kept.
 const LANES: usize = 20_000;

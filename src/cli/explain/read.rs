@@ -30,6 +30,9 @@ const NAMES: [&str; 8] = [
     "context",
 ];
 
+/// What only a trace has, and is of no interest in itself: a process began.
+const TRACED: &str = "loaded";
+
 /// What a line holds; one of another program's holds nothing.
 #[derive(Debug, Default)]
 pub struct Line {
@@ -131,6 +134,9 @@ pub fn parse(text: &str) -> Line {
 fn judge(event: Event) -> Line {
     if event.schema != SCHEMA {
         return Line::broken(other_schema(u64::from(event.schema)));
+    }
+    if event.name == TRACED {
+        return Line::default();
     }
     if !NAMES.contains(&event.name.as_str()) {
         let name: String = plain(&event.name).chars().take(40).collect();

@@ -8,8 +8,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 
 use super::files;
-use super::time::Stamp;
 use crate::event::plain;
+use crate::time::Stamp;
 
 /// Bytes of a file that are looked at.
 const LONGEST: u64 = 4 << 20;

@@ -10,8 +10,8 @@ use std::path::{Component, Path, PathBuf};
 
 use super::source::Sources;
 use super::symbols::{Function, Recorded, Symbols};
-use super::time::Stamp;
 use crate::event::{Event, Moment, NativeFrame, plain};
+use crate::time::Stamp;
 
 /// One frame.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -10,8 +10,8 @@ use object::Object;
 use object::read::{ReadCache, ReadRef};
 
 use super::files::{self, Found};
-use super::time::Stamp;
 use crate::event::{NativeFrame, plain};
+use crate::time::Stamp;
 
 /// Where debug information is installed apart from its files.
 const DEBUG: &str = "/usr/lib/debug";

@@ -10,10 +10,10 @@ use anstyle::{AnsiColor, Style};
 use super::cause::Class;
 use super::source::{Excerpt, Sources};
 use super::stack::{Frame, Item, Whose, fold};
-use super::time::{Stamp, range};
 use super::told::{Told, ToldStep};
 use super::words;
 use crate::event::plain;
+use crate::time::{Stamp, range};
 
 /// Columns of everything but paths and source.
 const COLUMNS: usize = 100;
@@ -75,6 +75,9 @@ impl Writing<'_> {
             }
         }
         let mut notes = told.notes.clone();
+        if !event.argv.is_empty() {
+            notes.push(format!("started as {}", words::command(event)));
+        }
         notes.extend(changed.into_iter().map(|file| {
             format!("{file} was changed after this was recorded: its lines may be others")
         }));
@@ -106,7 +109,7 @@ impl Writing<'_> {
         };
         let head = format!(
             "{:<11}  {when:<12}  {}",
-            step.step.name(),
+            words::name(step.step, told.group.class),
             words::who(step.step, step.moment, event)
         );
         let _ = write!(out, "   {colour}●{colour:#} {BOLD}{}{BOLD:#}", &head[..11]);

@@ -5,9 +5,9 @@ use super::group::Group;
 use super::source::{Excerpt, Sources};
 use super::stack::{Frame, Reading, Stack, inherited};
 use super::symbols::Symbols;
-use super::time::Stamp;
 use super::words::{self, Step};
 use crate::event::Moment;
+use crate::time::Stamp;
 
 /// Lines shown on either side of a frame's.
 const AROUND: u32 = 2;

@@ -6,6 +6,7 @@ use super::cause::Class;
 use super::group::Group;
 use super::stack::basename;
 use crate::event::{Event, Moment, plain};
+use crate::story::results;
 
 /// The one line that says what happened, and to how many.
 pub fn headline(group: &Group) -> String {
@@ -150,6 +151,14 @@ pub fn explanation(group: &Group) -> Vec<String> {
         };
         paragraphs.push(text);
     }
+    if group.class == Class::Attempted
+        && let Some(code) = event.code
+    {
+        paragraphs.push(match results::name(code) {
+            Some(name) => format!("cuInit answered {name} ({code})."),
+            None => format!("cuInit answered {code}."),
+        });
+    }
     for (what, reason) in [
         ("It could not be served", &event.reason),
         (
@@ -184,14 +193,13 @@ pub enum Step {
     Used,
 }
 
-impl Step {
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Initialised => "initialised",
-            Self::Forked => "forked",
-            Self::Used => "used",
-        }
+/// A step's name.
+pub fn name(step: Step, class: Class) -> &'static str {
+    match (step, class) {
+        (Step::Initialised, _) => "initialised",
+        (Step::Forked, _) => "forked",
+        (Step::Used, Class::Attempted) => "tried",
+        (Step::Used, _) => "used",
     }
 }
 
@@ -241,6 +249,20 @@ pub fn call(step: Step, moment: &Moment) -> String {
         Some(program) => format!("{function}, called by {}", plain(program)),
         None => function,
     }
+}
+
+/// The command line that a program was started with, in quotes where a shell would want them.
+pub fn command(event: &Event) -> String {
+    let quoted = |word: &String| {
+        let word = plain(word);
+        let is_bare = |letter: char| letter.is_alphanumeric() || "_-./:=,+@%".contains(letter);
+        if !word.is_empty() && word.chars().all(is_bare) {
+            word
+        } else {
+            format!("'{}'", word.replace('\'', "'\\''"))
+        }
+    };
+    event.argv.iter().map(quoted).collect::<Vec<_>>().join(" ")
 }
 
 /// The program, by its name.

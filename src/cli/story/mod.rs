@@ -2,7 +2,7 @@
 //! which imports, whether it was used or only asked about, and which forked children used it.
 
 mod place;
-mod results;
+pub mod results;
 mod text;
 
 use std::path::Path;
@@ -12,7 +12,7 @@ use serde::Serialize;
 pub use text::{fix, headline, processes};
 
 use crate::event::{Event, Moment};
-use crate::explain::time::Stamp;
+use crate::time::Stamp;
 use crate::watch::Watched;
 
 /// What one process did.

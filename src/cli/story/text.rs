@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{AfterFork, Process, Seen, place};
 use crate::event::{Moment, PythonFrame, plain};
-use crate::explain::time::Span;
+use crate::time::Span;
 use crate::watch::Watched;
 
 /// Columns of a line, where words can be wrapped.

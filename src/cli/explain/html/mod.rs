@@ -28,10 +28,10 @@ use super::group::Group;
 use super::processes::{Family, Lane, Mark};
 use super::source::{Excerpt, Sources};
 use super::stack::{Frame, Item, Whose, fold};
-use super::time::Stamp;
 use super::told::{Told, ToldStep};
 use super::words::{self, Step};
 use crate::event::plain;
+use crate::time::Stamp;
 use markup::Markup;
 use timeline::Anchors;
 
@@ -86,9 +86,6 @@ impl Page<'_> {
             self.cause(&mut page, number, told, sources);
         }
         page.raw("</section>\n");
-        for missing in self.missing {
-            page.raw("<p class=\"quiet\">").text(missing).raw("</p>\n");
-        }
         page.raw("</main>\n<script>")
             .raw(SCRIPT)
             .raw("</script>\n</body>\n</html>\n");
@@ -98,7 +95,11 @@ impl Page<'_> {
     fn head(&self, page: &mut Markup) {
         page.raw("<header class=\"top\"><h1>forkguard</h1><p>")
             .text(plain(self.summary))
-            .raw("</p><div class=\"chips\">");
+            .raw("</p>");
+        for missing in self.missing {
+            page.raw("<p>").text(missing).raw("</p>");
+        }
+        page.raw("<div class=\"chips\">");
         let mut counts: Vec<(Class, usize)> = Vec::new();
         for (_, told) in self.told {
             match counts.last_mut() {
@@ -125,7 +126,7 @@ impl Page<'_> {
                     .text(number)
                     .raw("\"><span class=\"number\">")
                     .text(number)
-                    .raw("</span> ")
+                    .raw("</span><span>")
                     .text(words::headline(told.group))
                     .raw(" <span class=\"quiet\">");
                 if let Some(frame) = told.steps.last().and_then(telling) {
@@ -133,7 +134,7 @@ impl Page<'_> {
                         .raw(" ")
                         .text(&frame.function);
                 }
-                page.raw("</span></a></li>");
+                page.raw("</span></span></a></li>");
             }
             page.raw("</ol>");
         }
@@ -192,7 +193,7 @@ impl Page<'_> {
             .raw("</h3><p class=\"about\">");
         if let Some((first, last)) = group.times {
             page.raw("<span>")
-                .text(super::time::range(first, last))
+                .text(crate::time::range(first, last))
                 .raw(" UTC</span> ");
         }
         page.raw("<span>")
@@ -210,6 +211,11 @@ impl Page<'_> {
             self.step(page, number, i, told, step, start, sources);
         }
         page.raw("</ol>");
+        if !group.example.argv.is_empty() {
+            page.raw("<p class=\"quiet\">Started as <code>")
+                .text(words::command(&group.example))
+                .raw("</code></p>");
+        }
         for note in &told.notes {
             page.raw("<p class=\"note\">").text(note).raw("</p>");
         }
@@ -240,7 +246,7 @@ impl Page<'_> {
             .raw("-")
             .text(i)
             .raw("\" tabindex=\"-1\"><div class=\"head\"><b>")
-            .raw(step.step.name())
+            .raw(words::name(step.step, told.group.class))
             .raw("</b><time>");
         match (start, time(step)) {
             (Some(start), Some(at)) if at > start => {

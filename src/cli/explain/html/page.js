@@ -24,6 +24,8 @@
     mark.dataset.tip = title.textContent;
     mark.setAttribute("aria-label", title.textContent);
     title.remove();
+    // One stop for a whole crowd is enough.
+    if (mark.closest(".crowd") && mark.previousElementSibling?.matches(".mark")) mark.setAttribute("tabindex", "-1");
   }
   const markOf = (event) => event.target.closest?.(".timeline .mark");
   document.addEventListener("pointerover", (event) => { const mark = markOf(event); mark ? show(mark) : hide(); });

@@ -4,10 +4,12 @@
 //! to scale, one of them could not be seen. Long gaps are drawn shorter and short ones longer, in
 //! their order, and the axis says what they are.
 
-use crate::explain::time::Stamp;
+use crate::time::Stamp;
 
-/// Up to this many gaps are each wide enough for what is drawn at its ends.
+/// Up to this many gaps are each wide enough for what is drawn at its ends; of more, the first
+/// ones, in which everything began.
 const APART: usize = 24;
+const FIRST: usize = 2;
 /// How wide that is.
 const ROOM: f64 = 30.0;
 
@@ -26,13 +28,18 @@ impl Scale {
             .map(|pair| (pair[0].until(pair[1]).0 as f64).powf(0.45))
             .collect();
         let sum: f64 = weights.iter().sum();
-        let room = if weights.len() <= APART { ROOM } else { 0.0 };
-        let shared = right - left - room * weights.len() as f64;
+        let apart = if weights.len() <= APART {
+            weights.len()
+        } else {
+            FIRST
+        };
+        let shared = right - left - ROOM * apart as f64;
         let mut x = left;
         let mut places = Vec::with_capacity(moments.len());
         for (i, &moment) in moments.iter().enumerate() {
             if i > 0 {
-                x += room + shared * weights[i - 1] / sum;
+                x += if i <= apart { ROOM } else { 0.0 };
+                x += shared * weights[i - 1] / sum;
             }
             places.push((moment, x));
         }

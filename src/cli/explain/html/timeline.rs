@@ -7,8 +7,8 @@ use super::markup::Markup;
 use super::scale::Scale;
 use crate::explain::cause::Class;
 use crate::explain::processes::{Family, Lane, Mark};
-use crate::explain::time::Stamp;
 use crate::explain::words;
+use crate::time::Stamp;
 
 /// Columns of the drawing: where the names end, where time begins, and where it ends.
 const NAMES: f64 = 16.0;
@@ -95,8 +95,12 @@ pub fn draw(page: &mut Markup, family: &Family, anchors: &impl Anchors) {
     }
     for (y, row) in layout.rows.iter().enumerate() {
         match row {
-            Row::One(depth, lane) => drawing.one(lane, *depth, y),
-            Row::Many(depth, lanes, like) => drawing.many(lanes, *like, *depth, y),
+            Row::One(_, lane) => drawing.bar(lane, y, "life"),
+            Row::Many(_, lanes, _) => {
+                for lane in spread(lanes) {
+                    drawing.bar(lane, y, "life many");
+                }
+            }
         }
     }
     for row in &layout.rows {
@@ -104,6 +108,12 @@ pub fn draw(page: &mut Markup, family: &Family, anchors: &impl Anchors) {
             && let Some(&above) = lane.parent.and_then(|parent| layout.row_of.get(&parent))
         {
             drawing.forked(lane, above);
+        }
+    }
+    for (y, row) in layout.rows.iter().enumerate() {
+        match row {
+            Row::One(depth, lane) => drawing.one(lane, *depth, y),
+            Row::Many(depth, lanes, like) => drawing.many(lanes, *like, *depth, y),
         }
     }
     page.raw("</svg></div>");
@@ -218,6 +228,12 @@ struct Drawing<'a, A> {
     anchors: &'a A,
 }
 
+/// Of more processes than can be told apart, so many spread over all.
+fn spread<'a>(lanes: &'a [&'a Lane]) -> impl Iterator<Item = &'a Lane> {
+    let step = lanes.len().div_ceil(TOGETHER).max(1);
+    lanes.iter().step_by(step).copied()
+}
+
 /// A number of the drawing, with one digit behind the point.
 fn px(value: f64) -> String {
     format!("{value:.1}")
@@ -323,7 +339,6 @@ impl<A: Anchors> Drawing<'_, A> {
         };
         let about: String = about.chars().take(16).collect();
         self.name(depth, y, &format!("pid {}", lane.pid), &about);
-        self.bar(lane, y, "life");
         // Marks of one moment stand side by side.
         let mut last = f64::MIN;
         for mark in &lane.marks {
@@ -341,13 +356,7 @@ impl<A: Anchors> Drawing<'_, A> {
             .raw("\">");
         let name = format!("{} more", words::number(lanes.len() as u64));
         self.name(depth, y, &name, &format!("like pid {like}"));
-        // Of more than can be told apart, so many spread over all.
-        let step = lanes.len().div_ceil(TOGETHER).max(1);
-        let drawn: Vec<&Lane> = lanes.iter().step_by(step).copied().collect();
-        for lane in &drawn {
-            self.bar(lane, y, "life many");
-        }
-        for lane in &drawn {
+        for lane in spread(lanes) {
             for mark in &lane.marks {
                 self.mark(mark, lane, self.scale.x(mark.at), y);
             }
