@@ -449,7 +449,7 @@ pub fn load() {
         let mut room = [0; MESSAGE];
         let mut line = Buffer::new(&mut room);
         line.put(format_args!("forkguard: {message}\n"));
-        sink::to_stderr(line.finish(), Pace::GoesOn);
+        sink::to_stderr(line.finish_printable(), Pace::GoesOn);
     };
     let mut loader = Loader {
         config,

@@ -1,6 +1,6 @@
 //! A configuration file that anybody may write is not read, for it can name a command that is executed
 //! (`FORKGUARD_EXEC`): of `/etc/forkguard.conf` the defaults hold then, whatever the environment says, and of a file that
-//! FORKGUARD_CONFIG names nothing holds. One line says so. Fails when a line of such a file has an effect, or a setuid
+//! `FORKGUARD_CONFIG` names nothing holds. One line says so. Fails when a line of such a file has an effect, or a setuid
 //! program reads a file that its caller names.
 
 use forkguard_testkit::{Outcome, Root, client};

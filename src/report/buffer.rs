@@ -77,6 +77,33 @@ impl<'a> Buffer<'a> {
         &self.bytes[..self.len]
     }
 
+    /// The same for people to read: a character that moves a terminal's cursor is a question mark.
+    /// Names come from programs, and programs have them from anywhere. Line ends and colours stay.
+    pub fn finish_printable(&mut self) -> &[u8] {
+        let len = self.finish().len();
+        let text = &mut self.bytes[..len];
+        let mut at = 0;
+        while at < len {
+            let step = match &text[at..] {
+                [0x1b, b'[', rest @ ..] => colour(rest).map_or(1, |length| length + 2),
+                // U+0080 to U+009F.
+                [0xc2, 0x80..=0x9f, ..] => 2,
+                _ => 1,
+            };
+            let is_odd = match text[at] {
+                0x1b => step == 1,
+                0xc2 => step == 2,
+                b'\n' => false,
+                byte => byte.is_ascii_control(),
+            };
+            if is_odd {
+                text[at..at + step].fill(b'?');
+            }
+            at += step;
+        }
+        &self.bytes[..len]
+    }
+
     /// Breaks the lines of the text from byte `from` on, which begins in column `column`, at
     /// spaces, so that none is wider than `width` where it can be helped; continued lines begin
     /// with `indent` spaces.
@@ -157,12 +184,39 @@ pub fn width(value: &dyn fmt::Display) -> usize {
     count.0
 }
 
+/// How much of what follows `ESC [` says a colour and nothing else.
+fn colour(rest: &[u8]) -> Option<usize> {
+    let digits = |byte: &u8| byte.is_ascii_digit() || *byte == b';';
+    let end = rest.iter().position(|byte| !digits(byte))?;
+    (rest[end] == b'm').then_some(end + 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn text(buffer: &mut Buffer<'_>) -> String {
         String::from_utf8(buffer.finish().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn nothing_moves_a_cursor() {
+        for (from, shown) in [
+            ("a.py:3\tf\n", "a.py:3?f\n"),
+            (
+                "\x1b[1;31mred\x1b[0m früh 日本",
+                "\x1b[1;31mred\x1b[0m früh 日本",
+            ),
+            ("\x1b[2Jx\x1b]0;t\x07\x1b", "?[2Jx?]0;t??"),
+            ("\u{9b}2J\u{a0}\x7f\r", "??2J\u{a0}??"),
+            ("\x1b[1;3", "?[1;3"),
+        ] {
+            let mut bytes = [0; 64];
+            let mut buffer = Buffer::new(&mut bytes);
+            buffer.put_str(from);
+            let text = String::from_utf8(buffer.finish_printable().to_vec()).unwrap();
+            assert_eq!(text, shown);
+        }
     }
 
     #[test]

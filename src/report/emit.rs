@@ -163,7 +163,7 @@ fn line(pace: Pace, make: impl FnOnce(&mut Buffer<'_>)) {
     let mut room = [0; LINE];
     let mut out = Buffer::new(&mut room);
     make(&mut out);
-    sink::to_stderr(out.finish(), pace);
+    sink::to_stderr(out.finish_printable(), pace);
 }
 
 /// How much a violation may hold up its process.
@@ -214,7 +214,7 @@ pub fn rest(v: &Violation<'_>) {
             } else {
                 text::rest(&mut out, v, &scene);
             }
-            sink::to_stderr(out.finish(), pace);
+            sink::to_stderr(out.finish_printable(), pace);
         }
         // One report a cause: where the text is kept, the end of the file may be all that is read.
         if let Some(path) = config.text_report()
@@ -230,7 +230,7 @@ pub fn rest(v: &Violation<'_>) {
             // As an event has one, for where what stands before is no whole line.
             out.put_str("\n");
             text::violation(&mut out, v, &plain);
-            sink::event(Target::Path(path), out.finish(), pace);
+            sink::event(Target::Path(path), out.finish_printable(), pace);
         }
         if sending.is_wanted(config) {
             let mut out = Buffer::new(&mut tools.event[..sending.most(EVENT)]);
@@ -360,7 +360,7 @@ fn tell(
     if said && admitted.is_some() {
         let mut out = Buffer::new(&mut tools.text);
         say(&mut out, &scene);
-        sink::to_stderr(out.finish(), Pace::GoesOn);
+        sink::to_stderr(out.finish_printable(), Pace::GoesOn);
     }
     if sending.is_wanted(config) {
         let mut out = Buffer::new(&mut tools.event[..sending.most(EVENT)]);

@@ -229,7 +229,7 @@ pub fn event(target: Target<'_>, bytes: &[u8], pace: Pace) -> bool {
         let mut room = [0; LINE];
         let mut line = Buffer::new(&mut room);
         complain(&mut line, target, failure);
-        to_stderr(line.finish(), pace);
+        to_stderr(line.finish_printable(), pace);
     }
     false
 }
@@ -251,7 +251,7 @@ pub fn trace(path: &CStr, bytes: &[u8]) {
                  {failure}\n",
                 raw::getpid()
             ));
-            to_stderr(line.finish(), Pace::GoesOn);
+            to_stderr(line.finish_printable(), Pace::GoesOn);
         }
     }
 }
