@@ -29,7 +29,7 @@ pub fn check(arguments: &Check) -> Ended {
         let mut text = format!("forkguard: {headline}\n");
         text += &story::processes(&processes, &watched, &cwd);
         if let Some(seen) = processes.iter().find_map(story::Process::first) {
-            let _ = write!(text, "\n{}", story::fix(seen));
+            let _ = write!(text, "\n{}", story::fix(seen, &cwd));
         }
         // Nobody reads what cannot be written; the exit code says it as well.
         let _ = anstream::stderr().write_all(text.as_bytes());

@@ -105,7 +105,8 @@ fn moment(text: &mut String, what: &str, seen: &Seen, cwd: &Path) {
     text.push('\n');
     stack(text, at, cwd);
     if !seen.imports.is_empty() {
-        wrapped(text, "      imported by  ", &seen.imports, " > ");
+        const START: &str = "      imported by  ";
+        wrapped(text, (START, START.len()), &seen.imports, " > ");
     }
 }
 
@@ -118,7 +119,7 @@ fn stack(text: &mut String, at: &Moment, cwd: &Path) {
             format!("{line} {}", plain(&frame.function))
         };
         let shown: Vec<String> = lines.iter().map(shown).collect();
-        wrapped(text, "      ", &shown, "   ");
+        wrapped(text, ("      ", 6), &shown, "   ");
         return;
     }
     // The guard's own frames, and the driver's, are where everybody comes to.
@@ -155,15 +156,12 @@ fn after_fork(text: &mut String, after: &AfterFork, cwd: &Path) {
         moment(text, "forked", forked, cwd);
     }
     moment(text, "used", &after.seen, cwd);
-    for (i, advice) in after.advice.iter().enumerate() {
-        let start = if i == 0 { "      fix  " } else { "       or  " };
-        let words: Vec<String> = plain(advice).split(' ').map(str::to_owned).collect();
-        wrapped(text, start, &words, " ");
-    }
+    advice(text, "      ", &after.advice);
 }
 
-/// Items on lines of at most [`WIDTH`] columns, the later ones under the first.
-fn wrapped(text: &mut String, start: &str, items: &[String], between: &str) {
+/// Items on lines of at most [`WIDTH`] columns: the first line has its beginning, the others are
+/// indented by so much.
+fn wrapped(text: &mut String, (start, hang): (&str, usize), items: &[String], between: &str) {
     text.push_str(start);
     let mut column = start.len();
     for (i, item) in items.iter().enumerate() {
@@ -172,8 +170,8 @@ fn wrapped(text: &mut String, start: &str, items: &[String], between: &str) {
             if column + between.len() + width > WIDTH {
                 text.push_str(between.trim_end());
                 text.push('\n');
-                text.push_str(&" ".repeat(start.len()));
-                column = start.len();
+                text.push_str(&" ".repeat(hang));
+                column = hang;
             } else {
                 text.push_str(between);
                 column += between.len();
@@ -186,26 +184,67 @@ fn wrapped(text: &mut String, start: &str, items: &[String], between: &str) {
 }
 
 /// What to do about CUDA initialised where it should not be.
-pub fn fix(seen: &Seen) -> String {
-    let place = seen.place.as_deref().unwrap_or("the call above");
-    let mut text = if seen.imports.is_empty() {
-        format!("  fix  ask for CUDA ({place}) only where a GPU is needed\n")
-    } else {
-        format!(
-            "  fix  move what {place} does into a function that is called when a GPU is needed: \
-             importing\n       should leave CUDA alone\n"
-        )
-    };
-    let asks_torch = seen.moment.python.iter().any(|frame| {
+pub fn fix(seen: &Seen, cwd: &Path) -> String {
+    let python = &seen.moment.python;
+    let imports = place::imports(python);
+    let line = |frame: &PythonFrame| place::line(frame, cwd);
+    let mut ways = Vec::new();
+    match place::culprit(python, &imports) {
+        None => ways.push("ask for CUDA only where a GPU is needed".to_owned()),
+        Some(at) if imports.is_empty() => {
+            ways.push(format!(
+                "ask for CUDA ({}) only where a GPU is needed",
+                line(at)
+            ));
+        }
+        Some(at) if at.own => ways.push(format!(
+            "move what {} does into a function that is called when a GPU is needed: importing \
+             should leave CUDA alone",
+            line(at)
+        )),
+        Some(at) => {
+            let importer = imports.iter().rfind(|frame| frame.own);
+            ways.push(match importer {
+                Some(own) => format!(
+                    "{} is a package's: import it in a function that is called when a GPU is \
+                     needed, not at {}",
+                    line(at),
+                    line(own)
+                ),
+                None => format!(
+                    "{} is a package's: import it where a GPU is needed",
+                    line(at)
+                ),
+            });
+            ways.push("ask its authors to leave CUDA alone when it is imported".to_owned());
+        }
+    }
+    let asks_torch = python.iter().any(|frame| {
         frame.function == "is_available" && frame.file.ends_with("/torch/cuda/__init__.py")
     });
     if asks_torch {
-        text.push_str(
-            "       or have PyTorch ask NVML, which initialises nothing: \
-             PYTORCH_NVML_BASED_CUDA_CHECK=1\n",
+        ways.push(
+            "have PyTorch ask NVML, which initialises nothing: PYTORCH_NVML_BASED_CUDA_CHECK=1"
+                .to_owned(),
         );
     }
+    let mut text = String::new();
+    advice(&mut text, "  ", &ways);
     text
+}
+
+/// What to do, each way on lines of its own.
+fn advice(text: &mut String, indent: &str, ways: &[String]) {
+    for (i, way) in ways.iter().enumerate() {
+        let start = if i == 0 { "fix  " } else { "     or " };
+        let words: Vec<String> = plain(way).split(' ').map(str::to_owned).collect();
+        wrapped(
+            text,
+            (&format!("{indent}{start}"), indent.len() + 5),
+            &words,
+            " ",
+        );
+    }
 }
 
 #[cfg(test)]
@@ -213,11 +252,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_chains_are_wrapped_under_their_beginning() {
+    fn long_chains_are_wrapped() {
         let mut text = String::new();
         let items: Vec<String> = (0..3).map(|_| "x".repeat(40)).collect();
-        wrapped(&mut text, "  by  ", &items, " > ");
+        wrapped(&mut text, ("  by  ", 4), &items, " > ");
         let item = "x".repeat(40);
-        assert_eq!(text, format!("  by  {item} > {item} >\n      {item}\n"));
+        assert_eq!(text, format!("  by  {item} > {item} >\n    {item}\n"));
     }
 }
