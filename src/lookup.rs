@@ -7,7 +7,7 @@
 //! A lookup is a loader call of the program's own, so this module may call the loader; it may not
 //! allocate (an allocator may call `dlsym` itself).
 
-use core::ffi::{CStr, c_char, c_void};
+use core::ffi::{CStr, c_char, c_int, c_void};
 use core::hint::black_box;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
@@ -53,7 +53,11 @@ pub unsafe extern "C" fn resolve() {
     if RESOLVED.load(Ordering::Acquire) == 1 {
         return;
     }
-    let found = elf::find_in_libc(c"dlsym").zip(elf::find_in_libc(c"dlvsym"));
+    let true_ones = || elf::find_in_libc(c"dlsym").zip(elf::find_in_libc(c"dlvsym"));
+    let found = true_ones().or_else(|| {
+        load_libdl();
+        true_ones()
+    });
     let Some(((plain, _), (versioned, _))) = found else {
         crate::report::emit::notice(format_args!(
             "this C library's dlsym cannot be found (it is not glibc?), so nothing could be \
@@ -65,6 +69,22 @@ pub unsafe extern "C" fn resolve() {
     REAL_DLSYM.store(plain as *mut c_void, Ordering::Release);
     elf::prepare();
     RESOLVED.store(1, Ordering::Release);
+}
+
+/// Before glibc 2.34 `dlsym` is in a library of its own, which a program need not have.
+fn load_libdl() {
+    type Dlopen = unsafe extern "C" fn(*const c_char, c_int) -> *mut c_void;
+    /// What glibc's own callers of its inner `dlopen` add.
+    const FROM_WITHIN: c_int = c_int::MIN;
+
+    let Some((address, _)) = elf::find_in_libc(c"__libc_dlopen_mode") else {
+        return;
+    };
+    // SAFETY: glibc's function of this name, which its name service modules are loaded by.
+    let open: Dlopen = unsafe { core::mem::transmute(address) };
+    let mode = libc::RTLD_NOW | libc::RTLD_GLOBAL | FROM_WITHIN;
+    // SAFETY: a library of glibc's own, found where all of the program's are. It stays loaded.
+    unsafe { open(c"libdl.so.2".as_ptr(), mode) };
 }
 
 /// The true `dlsym`, called from this library (so that `RTLD_NEXT` means "after us"). `handle` is
