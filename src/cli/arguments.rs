@@ -30,6 +30,8 @@ pub enum Subcommand {
     Check(Check),
     /// Show recorded events: who initialised CUDA, who forked, who used it, and what to do
     Explain(Explain),
+    /// Tell whether the guard is effective: on this machine, in a process, for a program
+    Doctor(Doctor),
     /// Print the completions of a shell
     Completions {
         /// The shell
@@ -118,6 +120,21 @@ pub struct Run {
     pub library: Library,
     #[command(flatten)]
     pub program: Program,
+}
+
+#[derive(Args)]
+pub struct Doctor {
+    /// A process to look at
+    #[arg(value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    pub pid: Option<i32>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub library: Library,
+    /// A program to look at; it is not run
+    #[arg(last = true, value_name = "CMD", conflicts_with = "pid")]
+    pub words: Vec<OsString>,
 }
 
 #[derive(Args)]

@@ -27,6 +27,8 @@ pub enum Question {
     Describe,
     /// Which driver there is, without initialising it.
     Driver,
+    /// What becomes of a forked child that uses CUDA.
+    SelfTest,
 }
 
 impl Question {
@@ -34,6 +36,7 @@ impl Question {
         match self {
             Self::Describe => "describe",
             Self::Driver => "driver",
+            Self::SelfTest => "self-test",
         }
     }
 }

@@ -21,16 +21,15 @@
 mod arguments;
 mod check;
 mod completions;
+mod doctor;
 mod elf;
 mod event;
 mod explain;
-#[allow(dead_code, reason = "the subcommand that tells all of it comes next")]
 mod inside;
 mod launch;
 mod library;
 mod manual;
 mod preload;
-#[allow(dead_code, reason = "the subcommand that tells all of it comes next")]
 mod program;
 mod ps;
 mod run;
@@ -54,6 +53,7 @@ fn main() -> ExitCode {
         Subcommand::Trace(arguments) => trace::trace(&arguments),
         Subcommand::Check(arguments) => check::check(&arguments),
         Subcommand::Explain(arguments) => explain::explain(&arguments),
+        Subcommand::Doctor(arguments) => doctor::doctor(&arguments),
         Subcommand::Completions { shell } => completions::print_completions(shell),
         Subcommand::Manual => manual::print_manual(),
         Subcommand::Inside { question } => inside::answers::answer(question),

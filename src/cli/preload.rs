@@ -42,17 +42,24 @@ pub fn is_guard(path: &Path) -> bool {
     path.file_name() == Some(GUARD.as_ref())
 }
 
-/// The value with the library at its head and whatever it already holds behind. There is one guard
-/// in it: two would both report.
+/// Whether a library runs only as the first of all.
+pub fn must_be_first(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_bytes();
+    name.starts_with(b"libasan.so") || name.starts_with(b"libtsan.so")
+}
+
+/// The value with the library at its head and whatever it already holds behind, but for what will
+/// not stand there. There is one guard in it: two would both report.
 pub fn value(library: &Path, before: Option<&OsStr>) -> OsString {
-    let mut all = library.as_os_str().to_owned();
-    for path in entries(before.unwrap_or_default()) {
-        if path != library && !is_guard(path) {
-            all.push(":");
-            all.push(path);
-        }
-    }
-    all
+    let others = || entries(before.unwrap_or_default()).filter(|path| !is_guard(path));
+    let first = others().filter(|path| must_be_first(path));
+    let behind = others().filter(|path| !must_be_first(path));
+    let all: Vec<&OsStr> = first
+        .chain([library])
+        .chain(behind)
+        .map(Path::as_os_str)
+        .collect();
+    all.join(OsStr::new(":"))
 }
 
 /// Whether the loader takes `path` as one, and as it stands.
@@ -129,6 +136,10 @@ mod tests {
             (Some("a.so b.so"), "/l/libforkguard.so:a.so:b.so"),
             (Some("a.so:/l/libforkguard.so"), "/l/libforkguard.so:a.so"),
             (Some("/old/libforkguard.so:a.so"), "/l/libforkguard.so:a.so"),
+            (
+                Some("a.so:libasan.so.8"),
+                "libasan.so.8:/l/libforkguard.so:a.so",
+            ),
         ] {
             assert_eq!(value(library, before.map(OsStr::new)), expected);
         }

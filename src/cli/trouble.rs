@@ -36,6 +36,11 @@ impl Trouble {
         Self { code, ..self }
     }
 
+    /// What went wrong, in a sentence.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Says it on stderr and gives the exit code.
     pub fn tell(self) -> ExitCode {
         say(&self.message);

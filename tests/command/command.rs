@@ -3,6 +3,12 @@
 mod check_verdicts;
 mod check_without_driver;
 mod completions;
+mod doctor_command;
+mod doctor_machine;
+mod doctor_preloads;
+mod doctor_process;
+mod doctor_settings;
+mod doctors;
 mod explain_groups;
 mod explain_input;
 mod explain_page;

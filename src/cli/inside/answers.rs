@@ -13,6 +13,7 @@ pub fn answer(question: Question) -> Ended {
     match question {
         Question::Describe => describe(),
         Question::Driver => driver(),
+        Question::SelfTest => self_test(),
     }
 }
 
@@ -56,6 +57,40 @@ fn driver() -> Ended {
     };
     let answer = serde_json::json!({ "path": path(), "version": version, "code": code });
     print(&answer.to_string())
+}
+
+/// Initialises CUDA, forks, and calls the driver in the child, whose end is told.
+fn self_test() -> Ended {
+    let trouble = |why: &str| Trouble::new(1, why);
+    // SAFETY: the name ends with a NUL; it is the stand-in's, which its caller puts in the way.
+    let library = unsafe { libc::dlopen(c"libcuda.so.1".as_ptr(), libc::RTLD_NOW) };
+    if library.is_null() {
+        return Err(trouble("the stand-in for the driver cannot be loaded"));
+    }
+    // SAFETY: the library stays loaded; the name ends with a NUL.
+    let found = unsafe { libc::dlsym(library, c"cuInit".as_ptr()) };
+    if found.is_null() {
+        return Err(trouble("the stand-in for the driver has no cuInit"));
+    }
+    // SAFETY: the type of cuInit.
+    let init = unsafe { std::mem::transmute::<*mut c_void, extern "C" fn(u32) -> u32>(found) };
+    if init(0) != 0 {
+        return Err(trouble("the stand-in for the driver cannot be initialised"));
+    }
+    // SAFETY: this process has one thread; the child makes one call, by no lock of this process's,
+    // and ends.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let code = init(0);
+        // SAFETY: ends the child without this process's exit handlers.
+        unsafe { libc::_exit(i32::try_from(code).unwrap_or(1).min(100)) };
+    }
+    let mut status = 0;
+    // SAFETY: a place for the answer, which is ours.
+    if child < 0 || unsafe { libc::waitpid(child, &raw mut status, 0) } != child {
+        return Err(trouble("no child could be made"));
+    }
+    print(&serde_json::json!({ "status": status }).to_string())
 }
 
 /// Where the driver's library was loaded from.

@@ -1,0 +1,133 @@
+//! `forkguard doctor` of a machine: the library loads, the kernel clears the table, the driver is
+//! found without being initialised, and a forked child's use of CUDA is seen.
+//!
+//! Would fail if a guard that does not load, or sees nothing, were called effective.
+
+use std::os::unix::fs::PermissionsExt;
+
+use forkguard_testkit::{Program, library, stand_in};
+use snapbox::cmd::cargo_bin;
+use snapbox::{assert_data_eq, str};
+
+use crate::doctors::{about, assert_found, doctor, doctor_after, doctor_of};
+use crate::programs::{folder, put};
+
+#[test]
+fn a_machine_where_all_is_well() {
+    stand_in();
+    let outcome = Program::at(cargo_bin!("forkguard"))
+        .bare()
+        .args(["doctor", "--library"])
+        .arg(library())
+        .env("PATH", "/no/such/folder")
+        .run();
+    outcome.assert_code(0);
+    assert_data_eq!(
+        outcome.stdout,
+        str![[r"
+ok       system       Linux [..]
+ok       library      [..]
+...
+ok       forks        the kernel clears the guard's table in every forked child (MADV_WIPEONFORK)
+...
+ok       driver       [..]
+...
+ok       settings     policy is abort (default)
+...
+ok       preloaded    no guard in this environment: [..]
+...
+ok       python       no interpreter in PATH
+ok       self-test    a child that used CUDA after its parent had initialised it was seen (policy
+                      abort)
+
+nothing keeps the guard from being effective here[..]
+
+"]]
+    );
+}
+
+#[test]
+fn the_driver_is_found_and_not_initialised() {
+    let outcome = doctor().run();
+    assert_found(&outcome, "driver", "ok", "/libcuda.so.1, CUDA 13.0");
+    let outcome = doctor().without_driver().run();
+    // A machine with a driver of its own still has it.
+    if !outcome.stdout.contains("/libcuda.so.1, CUDA") {
+        assert_found(
+            &outcome,
+            "driver",
+            "warning",
+            "cannot open shared object file",
+        );
+    }
+}
+
+#[test]
+fn a_driver_that_is_none() {
+    let folder = folder();
+    put(folder.path(), "libcuda.so.1", "not a library");
+    let outcome = doctor().driver_in(folder.path()).run();
+    assert_found(&outcome, "driver", "warning", "file too short");
+}
+
+#[test]
+fn the_toolkits_stub() {
+    let folder = folder();
+    let stubs = folder.path().join("stubs");
+    std::fs::create_dir(&stubs).unwrap();
+    std::fs::copy(stand_in(), stubs.join("libcuda.so.1")).unwrap();
+    let outcome = doctor().driver_in(stubs).run();
+    assert_found(&outcome, "driver", "problem", "is the toolkit's stub");
+}
+
+#[test]
+fn a_library_that_does_not_load() {
+    let folder = folder();
+    let whole = std::fs::read(library()).unwrap();
+    for (name, len, why) in [
+        ("none.so", 0, "it is no library"),
+        ("cut.so", 65536, "does not load"),
+    ] {
+        let path = put(folder.path(), name, &whole[..len]);
+        let outcome = doctor_of(&path).run();
+        assert_found(&outcome, "library", "problem", why);
+        assert_eq!(about(&outcome, "self-test"), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_policy_that_does_nothing_is_told_of() {
+    let outcome = doctor_after(
+        "cp -a /etc /tmp/etc.$$ && mount --bind /tmp/etc.$$ /etc\n\
+         echo '!FORKGUARD_POLICY=off' >/etc/forkguard.conf\n\
+         $doctor; code=$?; umount /etc; rm -rf /tmp/etc.$$; exit $code",
+    )
+    .run();
+    assert_found(&outcome, "settings", "warning", "nothing is intercepted");
+    assert_found(
+        &outcome,
+        "settings",
+        "warning",
+        "/etc/forkguard.conf:1, locked",
+    );
+    assert_found(&outcome, "self-test", "warning", "nothing is done about it");
+}
+
+#[test]
+fn a_library_that_only_root_can_read() {
+    // SAFETY: takes nothing and cannot fail.
+    if unsafe { libc::geteuid() } != 0 {
+        return;
+    }
+    let folder = folder();
+    let path = crate::doctors::copy_of_library(folder.path());
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+    let outcome = doctor_of(&path).run();
+    assert_found(&outcome, "library", "warning", "only root can read it");
+}
+
+#[test]
+fn without_proc() {
+    let outcome = doctor_after("umount -l /proc && $doctor").run();
+    assert!(!outcome.stderr.contains("panicked"), "{}", outcome.story());
+}

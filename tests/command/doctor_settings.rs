@@ -1,0 +1,98 @@
+//! `forkguard doctor` names each setting that is in force, where it was set, what is wrong with it,
+//! and who else may change it.
+//!
+//! Would fail if a mistyped setting, or a configuration that anybody may write, went by unnoticed.
+
+use forkguard_testkit::Program;
+
+use crate::doctors::{about, assert_found, doctor, doctor_after};
+use crate::programs::folder;
+
+#[test]
+fn where_each_was_set() {
+    let folder = folder();
+    let file = folder.path().join("my.conf");
+    std::fs::write(&file, "FORKGUARD_VERBOSE=0\n!FORKGUARD_EXIT_CODE=86\n").unwrap();
+    let outcome = doctor()
+        .env("FORKGUARD_CONFIG", &file)
+        .env("FORKGUARD_POLICY", "exec,abort")
+        .run();
+    let file = file.display();
+    assert_eq!(
+        about(&outcome, "settings"),
+        [format!(
+            "ok: policy is exec,abort (environment); verbose is 0 ({file}:1); exit_code is 86 \
+             ({file}:2, locked)"
+        )]
+    );
+    outcome.assert_code(0);
+}
+
+#[test]
+fn what_is_wrong_with_them() {
+    let outcome = doctor()
+        .env("FORKGUARD_POLICY", "abrot")
+        .env("FORKGUARD_POLCY", "exec")
+        .env("FORKGUARD_REPORT", "/no/such/folder/events")
+        .run();
+    assert_found(
+        &outcome,
+        "settings",
+        "problem",
+        "there is no policy \"abrot\"",
+    );
+    assert_found(&outcome, "settings", "warning", "FORKGUARD_POLCY is set");
+    assert_found(&outcome, "report", "problem", "cannot be written to");
+}
+
+#[test]
+fn where_events_go() {
+    let folder = folder();
+    let file = folder.path().join("events");
+    let outcome = doctor().env("FORKGUARD_REPORT", &file).run();
+    assert_found(&outcome, "report", "ok", "events go to");
+    assert!(!file.exists(), "it was made");
+    let outcome = doctor().env("FORKGUARD_REPORT", "fd:77").run();
+    assert_found(&outcome, "report", "warning", "descriptor 77");
+}
+
+fn with_configuration(commands: &str) -> Program {
+    doctor_after(&format!(
+        "cp -a /etc /tmp/etc.$$ && mount --bind /tmp/etc.$$ /etc\n\
+         echo FORKGUARD_VERBOSE=1 >/etc/forkguard.conf\n\
+         {commands}\n\
+         $doctor; code=$?; umount /etc; rm -rf /tmp/etc.$$; exit $code"
+    ))
+}
+
+#[test]
+fn who_may_change_the_configuration() {
+    for (commands, level, text) in [
+        (
+            "chmod 644 /etc/forkguard.conf",
+            "ok",
+            "only its owner may write",
+        ),
+        (
+            "chmod 666 /etc/forkguard.conf",
+            "problem",
+            "everybody may write",
+        ),
+        (
+            "chown 65534 /etc/forkguard.conf || exit 9",
+            "problem",
+            "belongs to user 65534",
+        ),
+        (
+            "chgrp 65534 /etc/forkguard.conf || exit 9; chmod 664 /etc/forkguard.conf",
+            "warning",
+            "group 65534 may write",
+        ),
+    ] {
+        let outcome = with_configuration(commands).run();
+        // In a namespace of one user the file can be given to nobody.
+        if outcome.code() != Some(9) {
+            assert_found(&outcome, "config", level, text);
+        }
+    }
+}
