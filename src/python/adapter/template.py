@@ -201,7 +201,7 @@ def _place():
                 found.append((name, value))
     for name in sorted(os.listdir("/proc/self/ns")):
         found.append((name, os.readlink("/proc/self/ns/" + name)))
-    for name in ("cgroup", "oom_score_adj"):
+    for name in ("cgroup", "oom_score_adj", "attr/current"):
         try:
             with open("/proc/self/" + name, "rb") as file:
                 found.append((name, file.read()))
