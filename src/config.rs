@@ -9,7 +9,7 @@
 //! file stands in the place of `/etc/forkguard.conf`, but for the latter's `!` lines. In
 //! secure-execution mode (a setuid program) the environment is not read at all.
 //!
-//! A locked policy takes with it the settings that would weaken it ([`WEAKENING`]), and a line `!*`
+//! A locked policy takes with it the settings that would weaken it (`WEAKENING`), and a line `!*`
 //! takes all: what the file does not set has its default. Where something was to be locked and it
 //! cannot be told what (a `!` line that is not understood, an `/etc/forkguard.conf` that cannot be
 //! read), everything is: a mistake in a file that enforces must not open what it was to close.

@@ -1,7 +1,7 @@
 //! How many events one family of processes may write: a pool that replaces its dying workers for
 //! ever must not fill a disk.
 //!
-//! Of each kind of event [`BURST`] are written at once and one every [`PAUSE`] from then on; what
+//! Of each kind of event `BURST` are written at once and one every `PAUSE` from then on; what
 //! is left out is counted, and told by the next event of its kind. The first of each cause is
 //! always written. The counts lie in memory that the family shares, are changed by single atomic
 //! operations, and nobody waits for anybody: a process that dies in the middle of it leaves

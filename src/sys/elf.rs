@@ -426,14 +426,43 @@ impl Object {
     }
 }
 
-/// The build id that the linker wrote into the object whose file is mapped at `start`, and how many
-/// bytes it has.
+/// Whether the object whose file was mapped at `start` still is there, and no other.
 ///
 /// For a forked child, long after the object was listed: what lies there is read without faulting,
-/// and only believed when it still is the object with this dynamic section.
+/// and believed when it is an object with this dynamic section.
+pub fn is_there(object: &Object, start: usize) -> bool {
+    look(&mut memory::Reader::default(), object, start, |_, _| {}).is_some()
+}
+
+/// The build id that the linker wrote into the object whose file is mapped from `start` to `end`,
+/// and how many bytes it has. Read as [`is_there`] reads.
 pub fn build_id(object: &Object, start: usize, end: usize) -> Option<([u8; BUILD_ID], usize)> {
-    let mut reader = memory::Reader::default();
-    let header: Elf64_Ehdr = read_plain(&mut reader, start)?;
+    let mut found = None;
+    look(
+        &mut memory::Reader::default(),
+        object,
+        start,
+        |reader, header| {
+            let notes = object.base.wrapping_add(header.p_vaddr as usize);
+            let after = notes.checked_add(header.p_memsz as usize);
+            let inside = start <= notes && after.is_some_and(|after| after <= end);
+            if header.p_type == libc::PT_NOTE && found.is_none() && inside {
+                found = id_in_notes(reader, header, notes);
+            }
+        },
+    )?;
+    found
+}
+
+/// Gives each program header of the object at `start` to `visit`. Answers nothing where the object
+/// is not there any more.
+fn look(
+    reader: &mut memory::Reader,
+    object: &Object,
+    start: usize,
+    mut visit: impl FnMut(&mut memory::Reader, &Elf64_Phdr),
+) -> Option<()> {
+    let header: Elf64_Ehdr = read_plain(reader, start)?;
     let known = header.e_ident[..4] == *b"\x7fELF"
         && usize::from(header.e_phentsize) == size_of::<Elf64_Phdr>()
         && usize::from(header.e_phnum) <= HEADERS;
@@ -441,31 +470,15 @@ pub fn build_id(object: &Object, start: usize, end: usize) -> Option<([u8; BUILD
     if !known {
         return None;
     }
-    let header_at = |reader: &mut memory::Reader, index: u16| {
-        let at = table.checked_add(usize::from(index) * size_of::<Elf64_Phdr>())?;
-        read_plain::<Elf64_Phdr>(reader, at)
-    };
-    let address = |header: &Elf64_Phdr| object.base.wrapping_add(header.p_vaddr as usize);
     let mut same = false;
-    let mut found = None;
-    for index in 0..header.e_phnum {
-        let header = header_at(&mut reader, index)?;
-        match header.p_type {
-            libc::PT_DYNAMIC => same |= address(&header) == object.dynamic,
-            libc::PT_NOTE if found.is_none() => {
-                let notes = address(&header);
-                let inside = start <= notes
-                    && notes
-                        .checked_add(header.p_memsz as usize)
-                        .is_some_and(|after| after <= end);
-                if inside {
-                    found = id_in_notes(&mut reader, &header, notes);
-                }
-            }
-            _ => {}
-        }
+    for index in 0..usize::from(header.e_phnum) {
+        let at = table.checked_add(index * size_of::<Elf64_Phdr>())?;
+        let header: Elf64_Phdr = read_plain(reader, at)?;
+        let address = object.base.wrapping_add(header.p_vaddr as usize);
+        same |= header.p_type == libc::PT_DYNAMIC && address == object.dynamic;
+        visit(reader, &header);
     }
-    found.filter(|_| same)
+    same.then_some(())
 }
 
 fn id_in_notes(
@@ -826,7 +839,9 @@ mod tests {
         let mut object = objects()[0];
         let (start, end) = object.range();
         // Another object lies there now.
+        assert!(is_there(&object, start));
         object.dynamic += 8;
+        assert!(!is_there(&object, start));
         assert!(build_id(&object, start, end).is_none());
         // Nothing does, or no object.
         assert!(build_id(&object, 4096, 8192).is_none());

@@ -196,16 +196,18 @@ pub fn locate_module(address: usize) -> Option<Located<'static>> {
 
 /// Names `address`, with the nearest exported symbol of its object.
 pub fn locate(address: usize) -> Option<Located<'static>> {
-    let object = &object_at(address)?.object;
+    let module = object_at(address)?;
     let mut located = locate_module(address)?;
-    if let Some((name, distance)) = nearest_symbol(object, address) {
+    // It may have been unloaded since, and its tables with it.
+    let is_there = elf::is_there(&module.object, module.start);
+    if is_there && let Some((name, distance)) = nearest_symbol(&module.object, address) {
         located.symbol = Some(name);
         located.symbol_offset = distance;
     }
     Some(located)
 }
 
-/// Reads the symbol table in pieces, by system calls: the object may have been unloaded since.
+/// Reads the symbol table in pieces.
 fn nearest_symbol(object: &'static Object, address: usize) -> Option<(&'static str, usize)> {
     // Reports are made on small stacks.
     const PIECE: usize = 48;
