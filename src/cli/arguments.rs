@@ -151,7 +151,7 @@ pub struct Explain {
     /// Show no lines of the program's source
     #[arg(long)]
     pub no_source: bool,
-    /// Look for the program's files below this folder first (a container's file system)
+    /// Look for the program's files below this folder (the file system of its container)
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 }

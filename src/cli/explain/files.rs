@@ -20,15 +20,15 @@ pub struct Found {
     pub changed: Option<Stamp>,
 }
 
-/// Opens a recorded path below `root`, where one is given and has it, else as it stands. Anything
-/// but a regular file (a device, a pipe that nobody writes to) counts as not there.
+/// Opens a recorded path, below `root` where one is given: then the program ran in the file system
+/// that is there, and what has the same name elsewhere is another file. Anything but a regular file
+/// (a device, a pipe that nobody writes to) counts as not there.
 pub fn open(recorded: &str, root: Option<&Path>) -> Option<Found> {
     let recorded = Path::new(recorded);
-    let below = root.map(|root| root.join(recorded.strip_prefix("/").unwrap_or(recorded)));
-    below
-        .into_iter()
-        .chain([recorded.to_owned()])
-        .find_map(open_regular)
+    open_regular(match root {
+        Some(root) => root.join(recorded.strip_prefix("/").unwrap_or(recorded)),
+        None => recorded.to_owned(),
+    })
 }
 
 fn open_regular(path: PathBuf) -> Option<Found> {

@@ -121,9 +121,7 @@ fn read_all(path: &Path, name: &str, drawn: bool) -> Result<Read, Trouble> {
     };
     let mut read = Read::default();
     let ended = read::lines(&mut input, |number, line| {
-        if line.events.is_empty() && line.broken.is_none() {
-            read.foreign += 1;
-        }
+        read.foreign += u64::from(line.is_foreign());
         if let Some(why) = line.broken {
             read.broken += 1;
             if read.broken <= TOLD {

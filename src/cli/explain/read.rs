@@ -40,14 +40,21 @@ pub struct Line {
     pub events: Vec<Event>,
     /// Why something that begins like an event cannot be read.
     pub broken: Option<String>,
+    /// There was an event that is of no interest here.
+    pub passed: bool,
 }
 
 impl Line {
     fn broken(why: impl Into<String>) -> Self {
         Self {
-            events: Vec::new(),
             broken: Some(why.into()),
+            ..Self::default()
         }
+    }
+
+    /// Whether nothing in it is the guard's.
+    pub fn is_foreign(&self) -> bool {
+        self.events.is_empty() && self.broken.is_none() && !self.passed
     }
 }
 
@@ -136,7 +143,10 @@ fn judge(event: Event) -> Line {
         return Line::broken(other_schema(u64::from(event.schema)));
     }
     if event.name == TRACED {
-        return Line::default();
+        return Line {
+            passed: true,
+            ..Line::default()
+        };
     }
     if !NAMES.contains(&event.name.as_str()) {
         let name: String = plain(&event.name).chars().take(40).collect();
@@ -146,7 +156,7 @@ fn judge(event: Event) -> Line {
     }
     Line {
         events: vec![event],
-        broken: None,
+        ..Line::default()
     }
 }
 
@@ -187,6 +197,7 @@ fn among_words(text: &str) -> Line {
         };
         found.events.extend(line.events);
         found.broken = found.broken.or(line.broken);
+        found.passed |= line.passed;
         rest = &rest[used..];
     }
     found
@@ -218,7 +229,7 @@ mod tests {
         let (mut pids, mut broken, mut foreign) = (Vec::new(), Vec::new(), 0);
         let mut input = io::BufReader::with_capacity(64, bytes);
         lines(&mut input, |number, line| {
-            foreign += u64::from(line.events.is_empty() && line.broken.is_none());
+            foreign += u64::from(line.is_foreign());
             pids.extend(line.events.iter().map(|event| event.pid));
             broken.extend(line.broken.map(|why| (number, why)));
         })
@@ -240,6 +251,7 @@ mod tests {
             docker.to_string(),
             nested.to_string(),
             sorted.to_string(),
+            REAL.replace("violation", TRACED) + "\n" + REAL,
         ] {
             let (pids, _, foreign) = read(line.as_bytes());
             assert_eq!((pids, foreign), (vec![7049], 0), "{line}");

@@ -38,7 +38,7 @@ pub struct Excerpt {
 
 /// The sources that were read.
 pub struct Sources {
-    /// Where files are looked for first.
+    /// Where files are looked for.
     root: Option<PathBuf>,
     enabled: bool,
     files: HashMap<String, Option<Source>>,
@@ -50,7 +50,7 @@ struct Source {
 }
 
 impl Sources {
-    /// Sources that are looked for below `root` first; none where they are not wanted.
+    /// Sources that are looked for below `root`; none where they are not wanted.
     pub fn new(enabled: bool, root: Option<PathBuf>) -> Self {
         Self {
             root,

@@ -123,14 +123,20 @@ impl Reading<'_> {
             }),
             time: Stamp::parse(&event.time),
         };
-        let mut functions = self.symbols.functions(frame, recorded);
+        let module = path.map(|path| plain(basename(path)));
+        // What is folded away anyway is not looked for.
+        let machinery = is_machinery(module.as_deref(), "");
+        let mut functions = if machinery && !self.full {
+            Vec::new()
+        } else {
+            self.symbols.functions(frame, recorded)
+        };
         if functions.is_empty() {
             functions.push(Function {
                 name: frame.symbol.as_deref().map(name),
                 ..Function::default()
             });
         }
-        let module = path.map(|path| plain(basename(path)));
         for function in functions {
             let symbol = function.name.unwrap_or_default();
             let file = function.file.map(|file| plain(&file)).unwrap_or_default();

@@ -20,8 +20,10 @@ const LANE: f64 = 30.0;
 const AXIS: f64 = 34.0;
 /// Lanes drawn of one family.
 const LANES: usize = 150;
-/// Processes of one parent to which the same happened: so many are drawn one by one …
-const ALIKE: usize = 3;
+/// Processes of one parent to which the same happened: up to so many are drawn one by one; …
+const CROWD: usize = 16;
+/// … of more, the first ones, …
+const ALIKE: usize = 4;
 /// … and of the others, so many together in one lane.
 const TOGETHER: usize = 400;
 
@@ -205,7 +207,7 @@ fn alike(family: &Family, siblings: &[usize], children: &HashMap<usize, Vec<usiz
             next.push(Next::One(place));
             continue;
         };
-        let crowd = count.get(&story).is_some_and(|&many| many > ALIKE + 1);
+        let crowd = count.get(&story).is_some_and(|&many| many > CROWD);
         let (before, like, together) = seen.entry(story).or_insert((0, place, None));
         *before += 1;
         if !crowd || *before <= ALIKE {
