@@ -1,7 +1,6 @@
-"""A web application that uses CUDA in its requests, by ctypes, for any server: `application` speaks WSGI, `asgi` ASGI.
+"""What server_web.py answers with: it uses CUDA, by ctypes, which every Python has.
 
-EARLY=1: it initialises CUDA when it is imported, too, which a server that forks afterwards makes a mistake. Asked for
-/plain it leaves CUDA alone; asked for /reloads it tells how often uWSGI has been reloaded.
+EARLY=1: it initialises CUDA when it is imported, too, which a server that forks afterwards makes a mistake.
 """
 import ctypes
 import os
@@ -32,30 +31,3 @@ def compute():
         driver.cuDevicePrimaryCtxRelease_v2(device),
     ]
     return "computed with CUDA" if not any(codes) and back.raw == b"\7" * 8 else "the driver answers %r" % codes
-
-
-def answer(path):
-    if path == "/plain":
-        return "plain"
-    return os.environ.get("UWSGI_RELOADS", "0") if path == "/reloads" else compute()
-
-
-def application(environ, start_response):
-    body = answer(environ["PATH_INFO"]).encode()
-    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
-    return [body]
-
-
-async def asgi(scope, receive, send):
-    """A worker that is up appends a line to the file that WORKERS names."""
-    if scope["type"] == "lifespan":
-        await receive()
-        with open(os.environ["WORKERS"], "a") as workers:
-            workers.write("up %d\n" % os.getpid())
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        await send({"type": "lifespan.shutdown.complete"})
-        return
-    body = answer(scope["path"]).encode()
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
-    await send({"type": "http.response.body", "body": body})

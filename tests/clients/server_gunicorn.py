@@ -28,7 +28,7 @@ def main():
         path, workers = place + "/socket", place + "/workers"
         command = [sys.executable, "-m", "gunicorn", "--workers", "2", "--worker-class", sys.argv[1], *sys.argv[2:]]
         command += ["--bind", "unix:" + path, "--error-logfile", place + "/log", "--config", __file__]
-        with Server([*command, "server_application:application"], path, WORKERS=workers) as server:
+        with Server([*command, "server_web:application"], path, WORKERS=workers) as server:
             first = until(lambda: two(workers), "two workers")
             for what in ("/plain", "/", "/"):
                 say(server.ask(what))

@@ -18,7 +18,7 @@ def result(job):
 def main():
     with folder() as place, redis(place) as address:
         queue = Queue(connection=Redis.from_url(address))
-        command = [sys.executable, "server_rq_worker.py"]
+        command = [sys.executable, "-m", "server_rq_worker"]
         if sys.argv[1] == "rq":
             command = [sys.executable, "-m", "rq.cli", "worker", "--url", address, "--quiet"]
         with Server([*command, *sys.argv[2:]], REDIS=address) as server:

@@ -11,7 +11,9 @@ def main():
     with folder() as place:
         path, workers = place + "/socket", place + "/workers"
         command = [sys.executable, "-m", "uvicorn", "--workers", "2", "--uds", path, "--log-level", "critical"]
-        with Server([*command, "server_application:asgi"], path, WORKERS=workers) as server:
+        # On a machine that is busy it takes a worker for dead that is still at its imports.
+        command += ["--timeout-worker-healthcheck", "60"]
+        with Server([*command, "server_web:asgi"], path, WORKERS=workers) as server:
             until(lambda: len(lines(workers)) == 2, "two workers")
             for what in ("/plain", "/", "/"):
                 say(server.ask(what))

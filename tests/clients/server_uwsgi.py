@@ -14,7 +14,7 @@ def main():
     with folder() as place:
         path, stats = place + "/socket", place + "/stats"
         command = ["uwsgi", "--plugin", "python3", "--master", "--processes", "2", "--http-socket", path]
-        command += ["--module", "server_application", "--need-app", "--disable-logging", "--die-on-term"]
+        command += ["--module", "server_web", "--need-app", "--disable-logging", "--die-on-term"]
         with Server([*command, "--stats", stats, *sys.argv[1:]], path) as server:
             until(lambda: idle(stats), "two idle workers")
             for what in ("/plain", "/", "/"):

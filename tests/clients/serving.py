@@ -1,7 +1,8 @@
 """What the clients share that start a real server: it is started, asked over HTTP, reloaded and ended, and whether it left
 a process behind is told. The server listens on a socket in a folder of its own: no port is taken from anybody.
 
-Its own log goes to a file where it has a switch for that, so that what stands on stderr is the guard's, or Python's.
+Its own log goes to a file where it has a switch for that, so that what stands on stderr is the guard's, or Python's. Where
+APPLICATIONS names a folder, what the server serves is taken from there first.
 """
 import contextlib
 import ctypes
@@ -74,8 +75,10 @@ class Server:
         assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1) == 0
         self.path = path
         here = os.path.dirname(os.path.abspath(__file__))
-        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": here, **environment}
-        self.process = subprocess.Popen(command, env=environment, cwd=here, stdout=subprocess.DEVNULL)
+        first = os.environ.get("APPLICATIONS", here)
+        path = os.pathsep.join(filter(None, (first, here, os.environ.get("PYTHONPATH"))))
+        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": path, **environment}
+        self.process = subprocess.Popen(command, env=environment, cwd=first, stdout=subprocess.DEVNULL)
 
     def __enter__(self):
         return self

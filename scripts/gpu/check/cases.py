@@ -5,7 +5,8 @@ places; a `silent` case must be indistinguishable from the bare run under every 
 case must work, because each of its workers has become a fresh process; a `carried` case goes on in its
 forked children, with CUDA of their own or without any. `bare` holds what the program prints without the
 guard: a case whose program does not fail (or work) as described proves nothing, so this is checked too.
-The served cases are in `served_cases`, the carried ones in `revive_cases` and `cpu_cases`.
+The served cases are in `served_cases`, the carried ones in `revive_cases` and `cpu_cases`, and real servers, of
+which there is a case of each kind, in `server_cases`.
 """
 
 from dataclasses import dataclass, field

@@ -23,8 +23,9 @@ from check.machine import PROGRAMS, Machine
 from check.revive_cases import REVIVE_CASES
 from check.run import BARE, Outcome, clean_environment, command_for, run
 from check.served_cases import SERVED_CASES
+from check.server_cases import SERVER_CASES
 
-CASES = [*GUARD_CASES, *SERVED_CASES, *REVIVE_CASES, *CPU_CASES]
+CASES = [*GUARD_CASES, *SERVED_CASES, *REVIVE_CASES, *CPU_CASES, *SERVER_CASES]
 DEFAULT_LIB = Path(__file__).resolve().parents[3] / "target/release/libforkguard.so"
 # XLA starts a thread a core and takes its time: more of them at once only slow each other down.
 JAX_AT_ONCE = 4

