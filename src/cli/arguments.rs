@@ -157,6 +157,10 @@ pub struct Explain {
 }
 
 #[derive(Args)]
+#[command(
+    after_help = "It ends as the program does: with its exit code, or 128 and the number of the \
+                        signal that killed it."
+)]
 pub struct Trace {
     /// Tell it as JSON, one object
     #[arg(long)]
@@ -171,6 +175,11 @@ pub struct Trace {
 }
 
 #[derive(Args)]
+#[command(
+    after_help = "Exit codes: 0, CUDA was left alone; 1, the program or what it started \
+                        initialised it or tried to; 2, nothing can be said. Where there is no driver the \
+                        program is given one that has no device."
+)]
 pub struct Check {
     /// Say nothing where CUDA was left alone
     #[arg(short, long)]
