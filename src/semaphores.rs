@@ -396,7 +396,10 @@ fn memfd() -> Option<(i32, u64)> {
         return None;
     }
     // SAFETY: the name is a C string.
-    let low = unsafe { libc::memfd_create(c"forkguard-semaphores".as_ptr(), libc::MFD_CLOEXEC) };
+    let low = unsafe {
+        let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
+        libc::memfd_create(c"forkguard-semaphores".as_ptr(), flags)
+    };
     if low < 0 {
         return None;
     }
@@ -409,8 +412,13 @@ fn memfd() -> Option<(i32, u64)> {
     } else {
         low
     };
+    // Who has it may take the semaphores, as in a fork, but not the memory from under the others.
+    let seals = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
     // SAFETY: `fd` is ours.
-    let grown = unsafe { libc::ftruncate(fd, (PAGES * page_size()) as libc::off_t) } == 0;
+    let grown = unsafe {
+        libc::ftruncate(fd, (PAGES * page_size()) as libc::off_t) == 0
+            && libc::fcntl(fd, libc::F_ADD_SEALS, seals) == 0
+    };
     let known = inode(fd).filter(|_| grown);
     if known.is_none() {
         // SAFETY: as above.

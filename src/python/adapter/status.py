@@ -3,9 +3,10 @@
 A worker that cannot be made ready ends, a pool starts another, and so on without end. The parent reads here why the
 earlier ones ended, and refuses a start that would end so again. The pages of all workers are in one memfd: whatever
 number of them runs, the parent has one fd more.
+
+Plain forks of the parent have that fd, too, and may be anybody by then: what is read here is text, and no more.
 """
 import fcntl
-import marshal
 import os
 
 SIZE = 4096
@@ -83,7 +84,8 @@ def gather():
         fd, at = page.place
         if os.pread(fd, 1, at) == TOLD:
             size = int.from_bytes(os.pread(fd, 4, at + 1), "little")
-            found += [(page.shape, entry) for entry in marshal.loads(os.pread(fd, size, at + 5))]
+            told = os.pread(fd, min(size, SIZE - 5), at + 5)
+            found += [(page.shape, entry) for entry in _entries(told)]
         elif runs:
             continue
         _watched.remove(page)
@@ -101,13 +103,30 @@ def _runs(pid):
     return fields[0] not in (b"Z", b"X") and int(fields[1]) == os.getpid()
 
 
+# Between the parts of an entry, and after each.
+PART, END = "\x1f", "\x1e"
+
+
+def _text(entries):
+    text = "".join(PART.join((what, *(key or ("", "")), why)) + END for what, key, why in entries)
+    return text.encode("utf-8", "replace")
+
+
+def _entries(data):
+    for line in data.decode("utf-8", "replace").split(END)[:-1]:
+        parts = line.split(PART)
+        if len(parts) == 4:
+            what, module, path, why = parts
+            yield what, (module, path) if module else None, why
+
+
 def tell(place, entries):
     """The fresh process's side: (what, key, why) of all that could not be made again, if anything."""
     fd, at = place
-    data = marshal.dumps(entries)
+    data = _text(entries)
     while len(data) > SIZE - 5:
         entries = entries[:-1] if len(entries) > 1 else [entries[0][:2] + (entries[0][2][: SIZE // 8],)]
-        data = marshal.dumps(entries)
+        data = _text(entries)
     os.pwrite(fd, len(data).to_bytes(4, "little") + data, at + 1)
     # Last: whoever sees it finds the rest.
     os.pwrite(fd, TOLD, at)
