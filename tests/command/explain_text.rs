@@ -17,7 +17,7 @@ fn a_python_program() {
 events.jsonl: 2 events, 2 causes; [..]-[..]-[..] [..]:[..]:[..] UTC
 
 1  CUDA used in a forked process; 1 process aborted (policy abort)
-   [..]  python[..]  pid [..]
+   [..]  workers.py  pid [..]
 
    CUDA was initialised in pid [..] before it forked the process that used it. The
    driver refuses every call there (CUDA_ERROR_NOT_INITIALIZED); no retry can help. Pid

@@ -224,6 +224,8 @@ pub fn who(step: Step, moment: &Moment, event: &Event) -> String {
             Some(child) => {
                 let _ = write!(text, " → {child}");
             }
+            // A fork that stayed one has not made its child yet when it is told.
+            None if event.name == "refused" => {}
             None => text += " → ?",
         }
     }
@@ -265,8 +267,15 @@ pub fn command(event: &Event) -> String {
     event.argv.iter().map(quoted).collect::<Vec<_>>().join(" ")
 }
 
-/// The program, by its name.
+/// The program, by its name; one of Python's, by its script's.
 pub fn program(event: &Event) -> String {
+    let script = event.initialised.as_ref().and_then(|moment| {
+        let outermost = moment.python.first()?;
+        (outermost.own && !outermost.file.starts_with('<')).then_some(&outermost.file)
+    });
+    if let Some(script) = script {
+        return plain(basename(script));
+    }
     let name = if event.argv0.is_empty() {
         &event.exe
     } else {
