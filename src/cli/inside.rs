@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::event::plain;
-use crate::launch;
+use crate::trouble::reason;
+use crate::{launch, library};
 
 /// How long an answer may take. The driver's library alone has 100 MB to be read.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -88,23 +89,19 @@ pub struct Unanswered {
     pub said: Vec<String>,
 }
 
-/// Asks in a process with `library` preloaded; `with` may change its environment.
+/// Asks in a process with the library `guard` preloaded; `with` may change its environment.
 pub fn ask<A: for<'de> Deserialize<'de>>(
-    library: &Path,
+    guard: &Path,
     question: Question,
     with: impl FnOnce(&mut Command),
 ) -> Result<Answered<A>, Unanswered> {
-    let mut words = vec![];
-    words.push(
-        std::env::current_exe()
-            .unwrap_or_else(|_| "/proc/self/exe".into())
-            .into(),
-    );
+    let mut words = vec![library::command().into_os_string()];
     words.extend(["__inside".into(), question.word().into()]);
-    let mut command = launch::guarded(&words, library);
+    let mut command = launch::guarded(&words, guard);
     with(&mut command);
     let without = |why: String, said| Unanswered { why, said };
-    let ended = run(command, PATIENCE).map_err(|error| without(error.to_string(), Vec::new()))?;
+    let ended =
+        run(command, PATIENCE).map_err(|error| without(reason(&error).into_owned(), Vec::new()))?;
     let said: Vec<String> = ended.stderr.lines().map(plain).collect();
     if !ended.status.success() {
         let why = format!("the process that was to answer ended with {}", ended.status);

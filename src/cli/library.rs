@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::elf::Elf;
 use crate::preload;
+use crate::program::find as find_program;
 use crate::trouble::{FAILED, Trouble, reason};
 
 /// Where it may lie, from the folder of the command: beside it (a build, a tarball), or in the
@@ -108,8 +109,11 @@ pub fn beside(name: &str) -> Option<PathBuf> {
         .and_then(|path| path.canonicalize().ok())
 }
 
-fn command() -> PathBuf {
+/// This command's own file. Without `/proc` it is looked for as the shell did.
+pub fn command() -> PathBuf {
+    let by_name = |_| find_program(&env::args_os().next().unwrap_or_default());
     env::current_exe()
+        .or_else(by_name)
         .and_then(|path| path.canonicalize())
         .unwrap_or_default()
 }

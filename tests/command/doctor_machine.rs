@@ -129,5 +129,10 @@ fn a_library_that_only_root_can_read() {
 #[test]
 fn without_proc() {
     let outcome = doctor_after("umount -l /proc && $doctor").run();
-    assert!(!outcome.stderr.contains("panicked"), "{}", outcome.story());
+    assert_found(&outcome, "library", "ok", "loads");
+    assert_found(&outcome, "/proc", "warning", "is not mounted");
+    let outcome = doctor_after("umount -l /proc && $doctor 1").run();
+    outcome
+        .assert_code(2)
+        .assert_says("no process can be looked at: /proc is not mounted");
 }

@@ -104,6 +104,44 @@ fn a_child_without_the_guard() {
     );
 }
 
+/// A Python program on the stand-in driver, which runs until its input ends.
+fn of_cuda(script: &str) -> Waiting {
+    let script = format!(
+        "import ctypes, os, sys\ndriver = ctypes.CDLL('{}/libcuda.so.1')\n{script}",
+        forkguard_testkit::driver_dir().display()
+    );
+    let words = ["python3", "-c", &script].map(OsStr::new);
+    Waiting::new(&words, Some(&library()))
+}
+
+#[test]
+fn what_it_has_done_with_cuda() {
+    let untouched = of_cuda("print('here', flush=True); input()").look();
+    assert_found(&untouched, "cuda", "ok", "neither it nor a process");
+    assert_found(&untouched, "driver", "ok", "libcuda.so.1 is in it");
+    let asked = of_cuda("driver.cuInit(0); print('here', flush=True); input()");
+    assert_found(
+        &asked.look(),
+        "cuda",
+        "ok",
+        "to ask: it has no context (cuInit at ",
+    );
+    // The child says the line; it is the one child of the process that was started.
+    let parent = of_cuda(
+        "driver.cuInit(0)\nif os.fork() == 0: print('here', flush=True); input(); os._exit(0)\nos.wait()",
+    );
+    let pid = parent.0.id();
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    let outcome = doctor().arg(children.trim()).run();
+    assert_found(&outcome, "cuda", "ok", "it has not used CUDA itself");
+    assert_found(
+        &outcome,
+        "cuda",
+        "ok",
+        &format!("forked from process {pid}"),
+    );
+}
+
 #[test]
 fn without_the_guard() {
     let outcome = Waiting::shell(WAITS, None).look();

@@ -1,6 +1,7 @@
 //! A process that runs: whether the guard is in it, and if not, why. It is not stopped, and not
 //! asked: all is read from `/proc`.
 
+mod cuda;
 mod proc;
 
 use std::ffi::OsString;
@@ -43,6 +44,7 @@ pub fn look(pid: i32, named: Option<&Path>) -> Result<Findings, Trouble> {
         found.push(absent(process, &environment, guard.as_ref()));
     } else {
         found.extend(present(process, &guards, &environment, guard.as_ref()));
+        found.extend(cuda::of(process));
         found.extend(settings(process, &environment, guard.as_ref()));
         found.extend(table(process));
         found.extend(children(process));
@@ -63,6 +65,9 @@ fn check(process: Process) -> Result<(), Trouble> {
     let trouble = |why: String| Err(Trouble::new(UNKNOWN, why));
     let stat = match process.stat() {
         Ok(stat) => stat,
+        Err(_) if !Path::new("/proc/self").exists() => {
+            return trouble("no process can be looked at: /proc is not mounted".to_owned());
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound || is_gone(&error) => {
             return trouble(format!("there is no process {pid}"));
         }
@@ -101,6 +106,10 @@ fn unreadable(pid: i32, error: &io::Error) -> Trouble {
         io::ErrorKind::PermissionDenied => format!(
             "process {pid} cannot be looked at: it is another user's, or runs with other rights; \
              run forkguard doctor as root"
+        ),
+        io::ErrorKind::TimedOut => format!(
+            "process {pid} cannot be looked at: the kernel does not tell of its memory, in which it \
+             seems to be stuck"
         ),
         _ => format!("process {pid} cannot be looked at: {}", reason(error)),
     };
@@ -323,7 +332,7 @@ fn settings(
 
 /// Whether the kernel clears its table in forked children: a mapping is marked so.
 fn table(process: Process) -> Option<Finding> {
-    let text = fs::read(process.file("smaps")).ok()?;
+    let text = process.read("smaps").ok()?;
     let text = String::from_utf8_lossy(&text);
     let mut flags = text
         .lines()

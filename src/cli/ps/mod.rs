@@ -14,11 +14,11 @@
 //! was written by those who are looked at and may be anything.
 
 mod json;
-mod look;
+pub mod look;
 mod memory;
 mod modules;
 mod moment;
-mod proc;
+pub mod proc;
 mod table;
 
 use std::io::{IsTerminal, stdout};

@@ -5,11 +5,17 @@ use std::fs;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 /// Set in `flags` of a thread of the kernel's (`PF_KTHREAD`).
 const KERNEL_THREAD: u64 = 0x0020_0000;
 /// In the auxiliary vector: whether the program was started with other rights than its caller's.
 const AT_SECURE: u64 = 23;
+/// How long a file of it is waited for: what tells of its memory is not given while the kernel
+/// changes that, which it may do for ever in a process that is stuck.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A process by its number.
 #[derive(Clone, Copy)]
@@ -36,8 +42,17 @@ impl Process {
         Path::new("/proc").join(self.0.to_string()).join(name)
     }
 
+    /// What a file of it holds.
+    pub fn read(self, name: &str) -> io::Result<Vec<u8>> {
+        let path = self.file(name);
+        let (give, take) = mpsc::channel();
+        thread::spawn(move || give.send(fs::read(path)));
+        take.recv_timeout(PATIENCE)
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+
     pub fn stat(self) -> io::Result<Stat> {
-        let text = fs::read(self.file("stat"))?;
+        let text = self.read("stat")?;
         let malformed = || io::Error::from(io::ErrorKind::InvalidData);
         // The name may hold anything: the fields begin behind its last parenthesis.
         let end = text
@@ -62,7 +77,7 @@ impl Process {
 
     /// A line of its `status`.
     pub fn status(self, name: &str) -> Option<String> {
-        let text = fs::read(self.file("status")).ok()?;
+        let text = self.read("status").ok()?;
         let text = String::from_utf8_lossy(&text).into_owned();
         let mut lines = text.lines();
         lines.find_map(|line| {
@@ -77,7 +92,7 @@ impl Process {
 
     /// Its command's name.
     pub fn name(self) -> String {
-        let text = fs::read(self.file("comm")).unwrap_or_default();
+        let text = self.read("comm").unwrap_or_default();
         String::from_utf8_lossy(&text).trim_end().to_owned()
     }
 
@@ -87,7 +102,7 @@ impl Process {
 
     /// The environment that it was started with.
     pub fn environment(self) -> io::Result<Vec<(OsString, OsString)>> {
-        let text = fs::read(self.file("environ"))?;
+        let text = self.read("environ")?;
         let entries = text.split(|&byte| byte == 0).filter_map(|entry| {
             let equals = entry.iter().position(|&byte| byte == b'=')?;
             let text = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
@@ -98,7 +113,7 @@ impl Process {
 
     /// The files that it has mapped, each once.
     pub fn mapped(self) -> io::Result<Vec<Mapped>> {
-        let text = fs::read(self.file("maps"))?;
+        let text = self.read("maps")?;
         let mut found: Vec<Mapped> = Vec::new();
         for line in text.split(|&byte| byte == b'\n') {
             let Some(at) = line.iter().position(|&byte| byte == b'/') else {
@@ -122,7 +137,7 @@ impl Process {
 
     /// Whether the loader ignored the environment in it.
     pub fn is_secure(self) -> bool {
-        let words = fs::read(self.file("auxv")).unwrap_or_default();
+        let words = self.read("auxv").unwrap_or_default();
         let word = |bytes: &[u8]| u64::from_ne_bytes(bytes.try_into().unwrap_or_default());
         words
             .chunks_exact(16)
