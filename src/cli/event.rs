@@ -156,15 +156,13 @@ pub struct NativeFrame {
 }
 
 /// Text as it may be shown on a terminal: control characters, which could move the cursor or
-/// change colours, are replaced.
+/// change colours, are replaced, and line breaks and tabs are spaces.
 pub fn plain(text: &str) -> String {
     text.chars()
-        .map(|letter| {
-            if letter.is_control() {
-                char::REPLACEMENT_CHARACTER
-            } else {
-                letter
-            }
+        .map(|letter| match letter {
+            '\n' | '\r' | '\t' => ' ',
+            letter if letter.is_control() => char::REPLACEMENT_CHARACTER,
+            letter => letter,
         })
         .collect()
 }
