@@ -9,6 +9,7 @@
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use super::turn;
 use crate::siblings;
 use crate::sys::raw;
 
@@ -68,6 +69,8 @@ pub struct Limits {
     lost: AtomicU32,
     /// 1 where the last thing written to a pipe was no whole line.
     torn: AtomicU32,
+    /// Whose turn it is to write to a pipe.
+    pub turn: turn::Word,
     /// Hashes of the causes that were told; 0 is free.
     causes: [AtomicU64; CAUSES],
 }

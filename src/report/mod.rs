@@ -17,6 +17,7 @@ mod sample;
 pub mod scene;
 pub mod sink;
 pub mod text;
+pub mod turn;
 
 use crate::lineage::{Fork, Moment};
 use crate::report::limit::Admitted;

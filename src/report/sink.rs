@@ -15,6 +15,7 @@ use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use super::buffer::Buffer;
 use super::limit;
 use super::open::{self, Open};
+use super::turn;
 use crate::sys::raw::{self, ErrnoGuard};
 
 /// Standard error's descriptor.
@@ -301,7 +302,7 @@ fn ends_in_a_line(reader: i32, mut size: i64) -> bool {
         if got != 1 || last == b'\n' {
             return true;
         }
-        pause();
+        raw::pause_1ms();
         match open::stat(reader) {
             Ok(stat) if stat.size == size => return false,
             Ok(stat) if stat.size > 0 => size = stat.size,
@@ -309,16 +310,6 @@ fn ends_in_a_line(reader: i32, mut size: i64) -> bool {
         }
     }
     true
-}
-
-/// A millisecond.
-fn pause() {
-    let time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 1_000_000,
-    };
-    // SAFETY: the kernel reads the time; what was left of it is not asked for.
-    unsafe { libc::nanosleep(&raw const time, core::ptr::null_mut()) };
 }
 
 /// How bytes are handed over so that the call cannot block.
@@ -379,6 +370,10 @@ fn write_to_pipe(fd: i32, bytes: Bytes<'_>, way: Way, pace: Pace) -> Result<(), 
     if !bytes.is_event() {
         return write_whole(fd, bytes.after(true), way, pace);
     }
+    // The turn is kept until all of it is written, or given up.
+    let Some(_turn) = turn::take(patience(pace)) else {
+        return Err(Failure::Full);
+    };
     let torn = limit::note_torn(false);
     let bytes = bytes.after(!torn);
     let result = if way == Way::Send || has_room(fd, bytes.len(), pace) {
@@ -414,7 +409,7 @@ fn has_room(fd: i32, len: usize, pace: Pace) -> bool {
             IN_VAIN.store(true, Ordering::Relaxed);
             return false;
         }
-        pause();
+        raw::pause_1ms();
     }
 }
 

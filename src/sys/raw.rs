@@ -102,6 +102,16 @@ pub fn clock_ns(clock: libc::clockid_t) -> u64 {
         .wrapping_add(time.tv_nsec as u64)
 }
 
+/// Lets a millisecond pass.
+pub fn pause_1ms() {
+    let time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 1_000_000,
+    };
+    // SAFETY: the kernel reads the time; what was left of it is not asked for.
+    unsafe { libc::nanosleep(&raw const time, core::ptr::null_mut()) };
+}
+
 /// Ends the process at once, without handlers of any kind.
 pub fn exit_now(code: c_int) -> ! {
     // SAFETY: `_exit` takes any number and does not return.
