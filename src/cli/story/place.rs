@@ -69,17 +69,22 @@ pub fn lines(python: &[PythonFrame]) -> Vec<&PythonFrame> {
         .iter()
         .copied()
         .skip_while(|frame| own.is_some_and(|own| !std::ptr::eq(*frame, own)));
-    let package = after_own
-        .into_iter()
-        .find(|frame| !frame.own && !is_standard(frame));
+    let of_packages = || {
+        let in_package = |frame: &&PythonFrame| !frame.own && package(frame).is_some();
+        after_own.clone().filter(in_package)
+    };
+    let called = of_packages()
+        .find(|frame| package(frame) != package(culprit))
+        .or_else(|| of_packages().next());
     let mut found = vec![culprit];
     found.extend(own);
-    found.extend(package);
+    found.extend(called);
     found
 }
 
-fn is_standard(frame: &PythonFrame) -> bool {
-    installed(&frame.file).is_none()
+/// The installed package that a frame is of.
+fn package(frame: &PythonFrame) -> Option<&str> {
+    installed(&frame.file)?.split('/').next()
 }
 
 /// `torch/cuda/__init__.py` of `…/site-packages/torch/cuda/__init__.py`.
@@ -148,6 +153,24 @@ mod tests {
         assert_eq!(
             shown(&lines(&stack)),
             ["pkg/gpu.py:5", "pkg/gpu.py:4", "torch/cuda/__init__.py:174"]
+        );
+    }
+
+    #[test]
+    fn what_a_package_calls_of_another_says_most() {
+        let site = |file: &str| format!("/v/lib/python3.11/site-packages/{file}");
+        let [module, torch] = [site("quick/ops.py"), site("torch/cuda/__init__.py")];
+        let stack = stack(&[
+            ("<string>", 1, MODULE),
+            (IMPORT, 1, "_find_and_load"),
+            (&module, 9, MODULE),
+            (&module, 4, "probe"),
+            (&torch, 174, "is_available"),
+            (&torch, 80, "inner"),
+        ]);
+        assert_eq!(
+            shown(&lines(&stack)),
+            ["quick/ops.py:9", "torch/cuda/__init__.py:174"]
         );
     }
 
