@@ -155,6 +155,8 @@ static RECORDS: [Place<Fork>; FORKS] = [const {
         child: 0,
     }))
 }; FORKS];
+/// In the family's record, the slot of the child that the fork of each record makes, and 1; 0 for none.
+static SLOTS: [AtomicU32; FORKS] = [const { AtomicU32::new(0) }; FORKS];
 static CLAIMED: [AtomicBool; FORKS] = [const { AtomicBool::new(false) }; FORKS];
 static LINE: [AtomicU8; CHAIN] = [const { AtomicU8::new(0) }; CHAIN];
 static LINE_LEN: AtomicUsize = AtomicUsize::new(0);
@@ -352,9 +354,32 @@ pub fn restart(function: &CStr, caller: usize) {
 /// How many forks [`forks`] can give.
 pub const FORKS_GIVEN: usize = CHAIN + 1;
 
+/// The slot of this process in its family's record, where it was made by a fork that was seen.
+pub fn slot() -> Option<usize> {
+    if !was_forked_here() {
+        return None;
+    }
+    let pending = thread::current().forking.get() as usize;
+    let pending = pending.checked_sub(1).filter(|&index| {
+        let place = RECORDS.get(index);
+        // SAFETY: see `Place`: this thread wrote it before the fork. A handler that runs inside of
+        // `fork` may be in the parent as well.
+        place.is_some_and(|place| unsafe { (*place.0.get()).at.pid } != raw::getpid())
+    });
+    let index = pending.or_else(|| {
+        let len = LINE_LEN.load(Ordering::Relaxed).min(CHAIN);
+        LINE[..len]
+            .last()
+            .map(|entry| usize::from(entry.load(Ordering::Relaxed)))
+    })?;
+    let slot = SLOTS.get(index)?.load(Ordering::Relaxed) as usize;
+    slot.checked_sub(1)
+}
+
 /// A fork that is about to be made.
 pub struct Forking {
     record: Option<usize>,
+    slot: Option<record::Forking>,
 }
 
 /// Records where a fork is made, if it matters: before initialisation it does not.
@@ -375,14 +400,21 @@ pub fn begin_fork(function: &CStr) -> Option<Forking> {
         fork.at
             .stamp(function, stack::native::caller(&fork.at.stack));
         fork.child = 0;
+        let slot = record::before_fork(&fork.at);
+        let number = slot.map_or(0, |slot| slot.index() as u32 + 1);
+        SLOTS[index].store(number, Ordering::Relaxed);
         thread::current().forking.set(index as u32 + 1);
+        return Some(Forking { record, slot });
     }
-    Some(Forking { record })
+    Some(Forking { record, slot: None })
 }
 
 impl Forking {
-    /// In the parent, the child made or not.
-    pub fn in_parent(self) {
+    /// In the parent, the child made or not: the fork answered `child`.
+    pub fn in_parent(self, child: i32) {
+        if let Some(slot) = self.slot {
+            slot.in_parent(child);
+        }
         thread::current().forking.set(0);
         exec::forget_refusal();
         if let Some(index) = self.record {
@@ -400,8 +432,12 @@ impl Forking {
         template::wait::after_fork();
         let len = LINE_LEN.load(Ordering::Relaxed).min(CHAIN);
         if let Some(index) = self.record.filter(|_| !revived) {
+            let pid = raw::getpid();
             // SAFETY: claimed by the thread that this process is a copy of; nobody else is here.
-            unsafe { (*RECORDS[index].0.get()).child = raw::getpid() };
+            unsafe { (*RECORDS[index].0.get()).child = pid };
+            if let Some(slot) = self.slot {
+                slot.in_child(pid);
+            }
             let place = if len == CHAIN {
                 // The line's beginning and its end tell most: the middle makes room.
                 for middle in CHAIN / 2..CHAIN - 1 {
@@ -414,8 +450,6 @@ impl Forking {
             };
             LINE[place].store(index as u8, Ordering::Relaxed);
             LINE_LEN.store(place + 1, Ordering::Relaxed);
-            // SAFETY: as above; written, and from here on read only.
-            record::forked(unsafe { &*RECORDS[index].0.get() });
         }
         // What other threads of the parent had claimed, nobody here will give back.
         let line = &LINE[..LINE_LEN.load(Ordering::Relaxed)];

@@ -1,21 +1,24 @@
 //! What this process says of itself in its family's record, for whoever looks from outside.
 //!
-//! Runs where CUDA is initialised, and in forked children, at the fork and at what they do with CUDA:
-//! no lock, no heap, and, at a fork, no system call but those that ask who this is. (Once a family
-//! has had more children than it keeps places for, it also takes asking which of them are gone.)
+//! Runs where CUDA is initialised, around forks, and in forked children at what they do with CUDA: no
+//! lock, no heap, and, at a fork, no system call but those that ask who this is. (Once a family has
+//! had more children than it keeps places for, it also takes asking which of them are gone.)
+//!
+//! What is said of a fork is written before it, in the parent: in the child each page that is touched
+//! for the first time costs more than all that is written.
 
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use forkguard_record::{Forked, Initialised, Record, State};
+use forkguard_record::{Forked, Initialised, Owner, Record, State};
 
 use crate::config;
 use crate::family::record;
 use crate::gate::slots;
-use crate::lineage::{self, FORKS_GIVEN, Fork, Moment};
+use crate::lineage::{self, Moment};
 use crate::report::buffer::Buffer;
 use crate::report::place;
-use crate::sys::raw::{self, ErrnoGuard};
+use crate::sys::raw;
 
 /// In [`slots::recorded_word`]: there is no slot for this process, and it does not need one.
 const NONE: u32 = u32::MAX;
@@ -23,8 +26,8 @@ const NONE: u32 = u32::MAX;
 const FORK_PLACE: usize = 512;
 const PLACE: usize = 1280;
 
-/// Told apart from the pid namespaces of this family's other processes by this number; 0 is that of
-/// the process that initialised CUDA. Inherited.
+/// By this number the pid namespace of this process is told from those of its family's other
+/// processes; 0 is that of the process that initialised CUDA. Inherited.
 static NAMESPACE: AtomicU32 = AtomicU32::new(0);
 
 /// A family begins with this process, which initialised CUDA at `at`.
@@ -78,11 +81,59 @@ pub fn note_context() {
     }
 }
 
-/// In a forked child: this fork made it.
-pub fn forked(fork: &Fork) {
-    let _errno = ErrnoGuard::new();
-    if let Some(record) = record() {
-        claim(record, Some(fork));
+/// A fork that is about to be made, and its slot.
+#[derive(Clone, Copy)]
+pub struct Forking {
+    record: &'static Record,
+    index: usize,
+    parent: Owner,
+}
+
+/// Says where the fork is that this process is about to make; `at` is that moment.
+pub fn before_fork(at: &Moment) -> Option<Forking> {
+    let record = record()?;
+    let parent = owner(record, at.pid);
+    let index = record.claim(parent, is_alive)?;
+    describe(record, index, Some(at));
+    Some(Forking {
+        record,
+        index,
+        parent,
+    })
+}
+
+impl Forking {
+    /// The slot's number.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// In the parent: `child` is what the fork answered.
+    pub fn in_parent(self, child: c_int) {
+        if child > 0 {
+            let now = raw::clock_ns(libc::CLOCK_BOOTTIME);
+            self.record.made(self.index, self.parent, child, now);
+        } else {
+            self.record.give_back(self.index, self.parent);
+        }
+    }
+
+    /// In the child, which is `pid`.
+    pub fn in_child(self, pid: c_int) {
+        self.record.born(self.index, self.parent, pid);
+    }
+}
+
+/// This process, as others of its pid namespace know it.
+fn owner(record: &Record, pid: c_int) -> Owner {
+    if let Some(index) = known()
+        && (pid == 1 || record.is_elsewhere(index))
+    {
+        NAMESPACE.store(index as u32 + 1, Ordering::Relaxed);
+    }
+    Owner {
+        namespace: NAMESPACE.load(Ordering::Relaxed),
+        pid,
     }
 }
 
@@ -106,66 +157,53 @@ pub fn violation(state: State) {
     }
 }
 
-/// The slot of this forked process, which has none yet where its fork was not seen, or while it is
-/// still inside of it.
-fn here(record: &Record) -> Option<usize> {
+/// The slot that this forked process's parent claimed for it.
+fn known() -> Option<usize> {
     match slots::recorded_word().load(Ordering::Relaxed) {
-        0 => {
-            let mut found: [Option<&'static Fork>; FORKS_GIVEN] = [None; FORKS_GIVEN];
-            let count = lineage::forks(&mut found);
-            let last = found[..count].last().copied().flatten();
-            claim(record, last.filter(|_| lineage::was_forked_here()))
-        }
+        0 => lineage::slot(),
         NONE => None,
         known => Some(known as usize - 1),
     }
 }
 
-fn claim(record: &Record, fork: Option<&Fork>) -> Option<usize> {
+/// The slot of this forked process; where its fork was not seen it has none yet.
+fn here(record: &Record) -> Option<usize> {
     let word = slots::recorded_word();
+    if let Some(known) = known() {
+        return Some(known);
+    }
     // Of two threads one claims; the other goes without.
-    if word
-        .compare_exchange(0, NONE, Ordering::AcqRel, Ordering::Relaxed)
-        .is_err()
-    {
-        return None;
-    }
+    word.compare_exchange(0, NONE, Ordering::AcqRel, Ordering::Relaxed)
+        .ok()?;
     let pid = raw::getpid();
-    let now = raw::clock_ns(libc::CLOCK_BOOTTIME);
-    // A process whose parent has no number where it is itself is the first to be there.
-    // SAFETY: the call takes no argument and cannot fail.
-    if unsafe { libc::getppid() } == 0 {
-        NAMESPACE.store((now as u32 ^ pid as u32) | 1, Ordering::Relaxed);
-    }
-    let index = record.claim(pid, NAMESPACE.load(Ordering::Relaxed), is_alive)?;
-    describe(record, index, pid, now, fork);
+    let me = Owner {
+        namespace: NAMESPACE.load(Ordering::Relaxed),
+        pid,
+    };
+    let index = record.claim(me, is_alive)?;
+    describe(record, index, None);
+    record.born(index, me, pid);
     word.store(index as u32 + 1, Ordering::Relaxed);
     Some(index)
 }
 
 #[inline(never)]
-fn describe(record: &Record, index: usize, pid: i32, now: u64, fork: Option<&Fork>) {
+fn describe(record: &Record, index: usize, at: Option<&Moment>) {
     let mut room = [0; FORK_PLACE];
     let mut lines = Buffer::new(&mut room);
-    let mut child = Forked {
-        pid,
-        namespace: NAMESPACE.load(Ordering::Relaxed),
-        before_ns: now,
-        ..Forked::default()
-    };
-    if let Some(Fork { at, .. }) = fork {
+    let mut fork = Forked::default();
+    if let Some(at) = at {
         place::lines(&mut lines, at);
-        let since = raw::clock_ns(libc::CLOCK_MONOTONIC).saturating_sub(at.monotonic_ns);
-        child.parent = at.pid;
-        child.unix_ns = at.unix_ns;
-        child.after_ns = now.saturating_sub(since);
-        child.function = at.function();
-        child.native = native(at);
+        fork.parent = at.pid;
+        fork.unix_ns = at.unix_ns;
+        fork.after_ns = raw::clock_ns(libc::CLOCK_BOOTTIME);
+        fork.function = at.function();
+        fork.native = native(at);
     } else {
-        child.unix_ns = raw::clock_ns(libc::CLOCK_REALTIME);
+        fork.unix_ns = raw::clock_ns(libc::CLOCK_REALTIME);
     }
-    child.place = lines.since(0);
-    record.describe(index, &child);
+    fork.place = lines.since(0);
+    record.describe(index, &fork);
 }
 
 /// The program's innermost frames.

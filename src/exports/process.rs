@@ -40,7 +40,7 @@ fn recorded(function: &CStr, make: impl FnOnce() -> c_int) -> c_int {
         gate::after_fork();
         forking.in_child();
     } else {
-        forking.in_parent();
+        forking.in_parent(result);
     }
     result
 }

@@ -74,20 +74,22 @@ pub struct Header {
 /// A forked child.
 #[repr(C)]
 pub struct Slot {
-    /// Who has it: the child's pid, and above it a number for the pid namespace that it is of; 0 is
-    /// nobody yet.
+    /// Who is to be alive for it not to be given again: the child's number, or, before it has one,
+    /// its parent's, and above it a number for the pid namespace that counts so; 0 is nobody yet.
     pub(crate) owner: AtomicU64,
     /// A [`State`](crate::State).
     pub(crate) state: AtomicU32,
     pub(crate) violations: AtomicU32,
+    /// The child, as it numbers itself; 0 until it has come so far.
+    pub(crate) pid: AtomicI32,
+    /// The child, as its parent numbers it; 0 until that knows.
+    pub(crate) outer: AtomicI32,
+    pub(crate) before_ns: AtomicU64,
     /// Odd while what follows is being written.
     pub(crate) sequence: AtomicU32,
-    pub(crate) pid: AtomicI32,
     pub(crate) parent: AtomicI32,
-    pub(crate) namespace: AtomicU32,
     pub(crate) unix_ns: AtomicU64,
     pub(crate) after_ns: AtomicU64,
-    pub(crate) before_ns: AtomicU64,
     pub(crate) native: [AtomicU64; FORK_NATIVE],
     pub(crate) function: Text<FORK>,
     pub(crate) place: Text<FORK_PLACE>,

@@ -11,6 +11,9 @@
 //! | [`write`](mod@write) | the members' side: no lock, no allocation, no system call |
 //! | [`read`] | the reader's side, who trusts none of it |
 //!
+//! A slot is taken and written by the parent, before the fork: there it costs least. The child adds
+//! its number.
+//!
 //! What is written once is complete before its mark is set. A slot is written again when the process
 //! that had it is gone; its sequence number is odd meanwhile.
 #![cfg_attr(not(test), no_std)]
@@ -59,28 +62,38 @@ pub struct Initialised<'a> {
     pub native: [u64; NATIVE],
 }
 
-/// A forked child, and where it was forked.
+/// A fork, as its parent tells of it before it makes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Forked<'a> {
-    /// The child, as its own pid namespace numbers it.
-    pub pid: i32,
-    /// The number by which its family tells that namespace from its other ones; 0 is the one of the
-    /// process that initialised CUDA.
-    pub namespace: u32,
-    /// Its parent, as the parent's numbers it; 0 where the fork was not seen.
+    /// The parent, as its own pid namespace numbers it; 0 where the fork was not seen.
     pub parent: i32,
     /// When, in nanoseconds since the epoch.
     pub unix_ns: u64,
-    /// The child began after this, in nanoseconds since the machine was started …
+    /// The child began after this, in nanoseconds since the machine was started.
     pub after_ns: u64,
-    /// … and before this.
-    pub before_ns: u64,
     /// The function that forked; empty where the fork was not seen.
     pub function: &'a str,
     /// Where: a frame of Python a line, the program's own innermost one first.
     pub place: &'a str,
     /// Where in native code: return addresses, innermost first, ended by 0.
     pub native: [u64; FORK_NATIVE],
+}
+
+/// The right to a slot: who is to be alive for it to be kept, by a number that this pid namespace
+/// gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The number by which a family tells this namespace from its other ones; 0 is that of the
+    /// process that initialised CUDA.
+    pub namespace: u32,
+    /// The process.
+    pub pid: i32,
+}
+
+impl Owner {
+    fn word(self) -> u64 {
+        u64::from(self.namespace) << 32 | u64::from(self.pid as u32)
+    }
 }
 
 /// What a forked child has done with CUDA.

@@ -38,7 +38,13 @@ pub struct Snapshot<'a> {
 /// A child as its slot has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Child<'a> {
-    /// Who, and where it was forked.
+    /// The child, as it numbers itself; 0 where it has not come so far.
+    pub pid: i32,
+    /// The child, as its parent numbers it; 0 where that did not come so far.
+    pub outer: i32,
+    /// It began before this, in nanoseconds since the machine was started; 0 where that is not known.
+    pub before_ns: u64,
+    /// Where it was forked.
     pub forked: Forked<'a>,
     /// What it did with CUDA.
     pub state: State,
@@ -140,17 +146,18 @@ fn is_whole(first: &[u8], second: &[u8]) -> bool {
 
 fn child(slot: &[u8]) -> Option<Child<'_>> {
     let forked = Forked {
-        pid: number(slot, offset_of!(Slot, pid))?,
-        namespace: number(slot, offset_of!(Slot, namespace))?,
         parent: number(slot, offset_of!(Slot, parent))?,
         unix_ns: number(slot, offset_of!(Slot, unix_ns))?,
         after_ns: number(slot, offset_of!(Slot, after_ns))?,
-        before_ns: number(slot, offset_of!(Slot, before_ns))?,
         function: text(slot, offset_of!(Slot, function), FORK),
         place: text(slot, offset_of!(Slot, place), FORK_PLACE),
         native: numbers(slot, offset_of!(Slot, native)),
     };
+    let [pid, outer] = [offset_of!(Slot, pid), offset_of!(Slot, outer)].map(|at| number(slot, at));
     Some(Child {
+        pid: pid?,
+        outer: outer?,
+        before_ns: number(slot, offset_of!(Slot, before_ns))?,
         forked,
         state: State::of(number(slot, offset_of!(Slot, state))?)?,
         violations: number(slot, offset_of!(Slot, violations))?,

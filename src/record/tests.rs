@@ -20,19 +20,21 @@ const BY: Initialised<'static> = Initialised {
     native: [7; NATIVE],
 };
 
-fn forked(pid: i32) -> Forked<'static> {
+fn forked(number: u64) -> Forked<'static> {
     Forked {
-        pid,
-        namespace: 0,
         parent: 41,
-        unix_ns: 3,
+        unix_ns: number,
         after_ns: 4,
-        before_ns: 5,
         function: "fork",
         place: "app.py:9 main\n",
         native: [0x7f01, 0x7f02, 0, 0, 0, 0, 0, 0],
     }
 }
+
+const PARENT: Owner = Owner {
+    namespace: 0,
+    pid: 41,
+};
 
 fn empty() -> Box<Record> {
     // SAFETY: all fields are atomics, for which zero is a value.
@@ -62,8 +64,10 @@ fn nobody(_: i32) -> bool {
 fn what_was_written_is_read() {
     let record = begun();
     record.note_context();
-    let index = record.claim(50, 0, everybody).unwrap();
-    record.describe(index, &forked(50));
+    let index = record.claim(PARENT, everybody).unwrap();
+    record.describe(index, &forked(1));
+    record.born(index, PARENT, 50);
+    record.made(index, PARENT, 50, 6);
     record.add_violation(Some(index));
     record.add_violation(None);
     record.set_state(index, State::Warned);
@@ -73,7 +77,10 @@ fn what_was_written_is_read() {
     assert!(seen.has_context() && !seen.is_changing());
     assert_eq!(seen.violations(), 2);
     let child = Child {
-        forked: forked(50),
+        pid: 50,
+        outer: 50,
+        before_ns: 6,
+        forked: forked(1),
         state: State::Warned,
         violations: 1,
     };
@@ -98,12 +105,12 @@ fn long_texts_are_cut_at_a_character() {
 #[test]
 fn a_shorter_text_in_a_used_slot_ends_where_it_ends() {
     let record = begun();
-    record.describe(0, &forked(50));
+    record.describe(0, &forked(1));
     record.describe(
         0,
         &Forked {
             place: "a.py:1",
-            ..forked(51)
+            ..forked(2)
         },
     );
     let bytes = bytes(&record);
@@ -115,37 +122,70 @@ fn a_shorter_text_in_a_used_slot_ends_where_it_ends() {
 fn slots_of_the_dead_are_given_again_and_those_of_the_living_not() {
     let record = begun();
     for pid in 1..=SLOTS as i32 {
-        let index = record.claim(pid, 0, everybody).unwrap();
+        let index = record.claim(PARENT, everybody).unwrap();
         assert_eq!(index, pid as usize - 1);
+        record.born(index, PARENT, pid);
     }
-    assert_eq!(record.claim(1000, 0, everybody), None);
+    assert_eq!(record.claim(PARENT, everybody), None);
     // One of them, wherever the turn stands, and nobody else's.
     let seventh_lives_not = |pid| pid != 7;
-    let given = (0..SLOTS).find_map(|_| record.claim(1000, 0, seventh_lives_not));
+    let given = (0..SLOTS).find_map(|_| record.claim(PARENT, seventh_lives_not));
     assert_eq!(given, Some(6));
     // Of another namespace it cannot be told.
-    assert_eq!(record.claim(1001, 9, nobody), None);
-    assert!(record.claim(1002, 0, nobody).is_some());
+    let elsewhere = Owner {
+        namespace: 9,
+        ..PARENT
+    };
+    assert_eq!(record.claim(elsewhere, nobody), None);
+    assert!(record.claim(PARENT, nobody).is_some());
 }
 
+/// Who knows the child first is not known, and in what order what they say comes.
 #[test]
-fn a_process_takes_its_own_number_over() {
+fn a_slot_is_its_childs_whoever_says_so_first() {
     let record = begun();
-    let index = record.claim(50, 0, everybody).unwrap();
-    record.header.next.store(index as u32, Ordering::Relaxed);
-    assert_eq!(record.claim(50, 0, everybody), Some(index));
+    let owner = |index: usize| record.slot[index].owner.load(Ordering::Relaxed);
+    let first = record.claim(PARENT, everybody).unwrap();
+    record.born(first, PARENT, 50);
+    record.made(first, PARENT, 50, 6);
+    let second = record.claim(PARENT, everybody).unwrap();
+    record.made(second, PARENT, 51, 6);
+    record.born(second, PARENT, 51);
+    assert_eq!((owner(first), owner(second)), (50, 51));
+    assert!(!record.is_elsewhere(first) && !record.is_elsewhere(second));
+
+    // Of a pid namespace of its own; its parent tells whether it lives.
+    let third = record.claim(PARENT, everybody).unwrap();
+    record.born(third, PARENT, 1);
+    record.made(third, PARENT, 52, 6);
+    let fourth = record.claim(PARENT, everybody).unwrap();
+    record.made(fourth, PARENT, 53, 6);
+    record.born(fourth, PARENT, 1);
+    assert_eq!((owner(third), owner(fourth)), (52, 53));
+    assert!(record.is_elsewhere(third) && record.is_elsewhere(fourth));
+
+    // There was no fork.
+    let fifth = record.claim(PARENT, everybody).unwrap();
+    record.give_back(fifth, PARENT);
+    assert_eq!(owner(fifth), 0);
+
+    // It has ended, and another one has its slot, before its parent says anything.
+    record.slot[first].owner.store(77, Ordering::Relaxed);
+    record.made(first, PARENT, 50, 9);
+    assert_eq!(owner(first), 77);
+    assert_eq!(record.slot[first].before_ns.load(Ordering::Relaxed), 6);
 }
 
 #[test]
 fn a_slot_that_is_being_written_is_not_read() {
     let record = begun();
-    let index = record.claim(50, 0, everybody).unwrap();
+    let index = record.claim(PARENT, everybody).unwrap();
     let before = bytes(&record);
     let seen = Snapshot::new(&before, &before).unwrap();
     assert!(seen.is_changing(), "claimed, and nothing said of it");
     assert_eq!(seen.children().count(), 0);
 
-    record.describe(index, &forked(50));
+    record.describe(index, &forked(1));
     let after = bytes(&record);
     let seen = Snapshot::new(&before, &after).unwrap();
     assert!(seen.is_changing());
@@ -165,10 +205,10 @@ fn a_slot_that_is_being_written_is_not_read() {
     let killed = bytes(&record);
     let seen = Snapshot::new(&killed, &killed).unwrap();
     assert_eq!(seen.children().count(), 0);
-    record.describe(index, &forked(51));
+    record.describe(index, &forked(2));
     let bytes = bytes(&record);
     let seen = Snapshot::new(&bytes, &bytes).unwrap();
-    assert_eq!(seen.children().next().unwrap().forked, forked(51));
+    assert_eq!(seen.children().next().unwrap().forked, forked(2));
 }
 
 #[test]
@@ -200,8 +240,9 @@ fn what_is_no_record_is_told() {
 fn garbage_is_read_without_harm() {
     let record = begun();
     for pid in 1..=SLOTS as i32 {
-        let index = record.claim(pid, 0, everybody).unwrap();
-        record.describe(index, &forked(pid));
+        let index = record.claim(PARENT, everybody).unwrap();
+        record.describe(index, &forked(1));
+        record.born(index, PARENT, pid);
     }
     let good = bytes(&record);
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;

@@ -8,7 +8,7 @@ use core::mem::size_of;
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 
 use crate::layout::{LAYOUT, MAGIC, Record, SLOTS, Slot};
-use crate::{Forked, Initialised, State};
+use crate::{Forked, Initialised, Owner, State};
 
 fn put<const LEN: usize>(places: &[AtomicU64; LEN], addresses: &[u64; LEN]) {
     for (place, address) in places.iter().zip(addresses) {
@@ -48,25 +48,23 @@ impl Record {
         self.header.context.store(1, Ordering::Relaxed);
     }
 
-    /// A slot for the forked child `pid` of the pid namespace that its family knows as `namespace`,
-    /// if there is one. `is_alive` is asked about processes of that namespace only.
+    /// A slot for a child of this process, which is about to be forked, if there is one. `is_alive` is
+    /// asked about processes of this one's pid namespace only.
     ///
     /// The slots are given out in turn. The slot of a process of another namespace is left alone,
     /// for nobody here can tell whether that is gone.
-    pub fn claim(&self, pid: i32, namespace: u32, is_alive: impl Fn(i32) -> bool) -> Option<usize> {
-        let me = u64::from(namespace) << 32 | u64::from(pid as u32);
+    pub fn claim(&self, me: Owner, is_alive: impl Fn(i32) -> bool) -> Option<usize> {
         for _ in 0..TRIES {
             let next = self.header.next.fetch_add(1, Ordering::Relaxed);
             let index = next as usize % SLOTS;
             let slot = &self.slot[index];
             let owner = slot.owner.load(Ordering::Acquire);
             let other = owner as u32 as i32;
-            let free = owner == 0
-                || owner >> 32 == u64::from(namespace) && (other == pid || !is_alive(other));
+            let free = owner == 0 || owner >> 32 == u64::from(me.namespace) && !is_alive(other);
             if free
                 && slot
                     .owner
-                    .compare_exchange(owner, me, Ordering::AcqRel, Ordering::Relaxed)
+                    .compare_exchange(owner, me.word(), Ordering::AcqRel, Ordering::Relaxed)
                     .is_ok()
             {
                 return Some(index);
@@ -75,8 +73,8 @@ impl Record {
         None
     }
 
-    /// Says of the child that claimed the slot `index` where it was forked.
-    pub fn describe(&self, index: usize, child: &Forked<'_>) {
+    /// Says in the slot `index`, which was claimed just now, where the fork is.
+    pub fn describe(&self, index: usize, fork: &Forked<'_>) {
         let Some(slot) = self.slot.get(index) else {
             return;
         };
@@ -86,17 +84,78 @@ impl Record {
         fence(Ordering::Release);
         slot.state.store(State::Unused.code(), Ordering::Relaxed);
         slot.violations.store(0, Ordering::Relaxed);
-        slot.pid.store(child.pid, Ordering::Relaxed);
-        slot.namespace.store(child.namespace, Ordering::Relaxed);
-        slot.parent.store(child.parent, Ordering::Relaxed);
-        slot.unix_ns.store(child.unix_ns, Ordering::Relaxed);
-        slot.after_ns.store(child.after_ns, Ordering::Relaxed);
-        slot.before_ns.store(child.before_ns, Ordering::Relaxed);
-        put(&slot.native, &child.native);
-        slot.function.put(child.function);
-        slot.place.put(child.place);
+        slot.pid.store(0, Ordering::Relaxed);
+        slot.outer.store(0, Ordering::Relaxed);
+        slot.before_ns.store(0, Ordering::Relaxed);
+        slot.parent.store(fork.parent, Ordering::Relaxed);
+        slot.unix_ns.store(fork.unix_ns, Ordering::Relaxed);
+        slot.after_ns.store(fork.after_ns, Ordering::Relaxed);
+        put(&slot.native, &fork.native);
+        slot.function.put(fork.function);
+        slot.place.put(fork.place);
         slot.sequence
             .store(writing.wrapping_add(1), Ordering::Release);
+    }
+
+    /// In the child, which is `pid` to itself: the slot that `parent` claimed is this process's.
+    pub fn born(&self, index: usize, parent: Owner, pid: i32) {
+        if let Some(slot) = self.slot.get(index) {
+            slot.pid.store(pid, Ordering::Release);
+            let me = Owner { pid, ..parent };
+            // Its parent may have been quicker, and knows its number where both are of two
+            // namespaces.
+            let _ = slot.owner.compare_exchange(
+                parent.word(),
+                me.word(),
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            );
+        }
+    }
+
+    /// In the parent `me`, to which the child is `child`, and which began before `before_ns`.
+    pub fn made(&self, index: usize, me: Owner, child: i32, before_ns: u64) {
+        let Some(slot) = self.slot.get(index) else {
+            return;
+        };
+        let by_itself = Owner {
+            pid: slot.pid.load(Ordering::Acquire),
+            ..me
+        };
+        let known = Owner { pid: child, ..me };
+        let is_still_its = [me, by_itself].into_iter().any(|owner| {
+            slot.owner
+                .compare_exchange(
+                    owner.word(),
+                    known.word(),
+                    Ordering::AcqRel,
+                    Ordering::Relaxed,
+                )
+                .is_ok()
+        });
+        // It may be gone already, and another process have its slot.
+        if is_still_its {
+            slot.outer.store(child, Ordering::Relaxed);
+            slot.before_ns.store(before_ns, Ordering::Relaxed);
+        }
+    }
+
+    /// There was no fork: the slot is nobody's.
+    pub fn give_back(&self, index: usize, me: Owner) {
+        if let Some(slot) = self.slot.get(index) {
+            let _ = slot
+                .owner
+                .compare_exchange(me.word(), 0, Ordering::AcqRel, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the child of the slot `index`, which is the calling process, has another number to its
+    /// parent than to itself.
+    pub fn is_elsewhere(&self, index: usize) -> bool {
+        self.slot.get(index).is_some_and(|slot| {
+            let outer = slot.outer.load(Ordering::Relaxed);
+            outer != 0 && outer != slot.pid.load(Ordering::Relaxed)
+        })
     }
 
     /// What the child of the slot `index` did.

@@ -106,7 +106,7 @@ pub struct By {
 #[derive(Clone)]
 pub struct Fork {
     inner: i32,
-    namespace: u32,
+    outer: i32,
     /// Its parent, as that one's pid namespace numbers it; 0 where the fork was not seen.
     pub parent: i32,
     /// When, in nanoseconds since the epoch.
@@ -147,23 +147,20 @@ impl By {
 impl Fork {
     fn of(child: &Child<'_>) -> Self {
         let Forked {
-            pid,
-            namespace,
             parent,
             unix_ns,
             after_ns,
-            before_ns,
             function,
             place,
             native,
         } = child.forked;
         Self {
-            inner: pid,
-            namespace,
+            inner: child.pid,
+            outer: child.outer,
             parent,
             unix_ns,
             after_ns,
-            before_ns,
+            before_ns: child.before_ns,
             function: function.to_owned(),
             place: frames(place),
             state: child.state,
@@ -173,11 +170,14 @@ impl Fork {
     }
 
     /// Whether it made this process: its number may have been another one's before, and may be
-    /// another one's in another pid namespace.
+    /// another one's in another pid namespace. What is 0 is not known.
     fn made(&self, process: &proc::Process) -> bool {
         let began = process.began_ns;
-        self.inner == process.inner
-            && began <= self.before_ns
+        let known = |number: i32| number != 0;
+        (known(self.inner) || known(self.outer))
+            && (!known(self.inner) || self.inner == process.inner)
+            && (!known(self.outer) || process.numbers.contains(&self.outer))
+            && (self.before_ns == 0 || began <= self.before_ns)
             && began.saturating_add(proc::tick()) >= self.after_ns
     }
 }
@@ -218,10 +218,7 @@ impl Family {
     }
 
     fn fork_of(&self, process: &proc::Process) -> Option<&Fork> {
-        let same = self.is_of_its_namespace(process);
-        let all = self.children.iter();
-        all.filter(|fork| same.is_none_or(|same| same == (fork.namespace == 0)))
-            .find(|fork| fork.made(process))
+        self.children.iter().find(|fork| fork.made(process))
     }
 
     /// Whether the process's number is of the pid namespace in which CUDA was initialised, if that can

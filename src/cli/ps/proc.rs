@@ -25,6 +25,8 @@ pub struct Process {
     pub pid: i32,
     /// Its number in its own pid namespace.
     pub inner: i32,
+    /// Its numbers in all that are seen from here, from outside to inside.
+    pub numbers: Vec<i32>,
     /// Its parent's number here.
     pub parent: i32,
     /// Whose it is.
@@ -74,11 +76,15 @@ pub fn process(pid: i32) -> Option<Process> {
         lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
     };
     let uids = line("Uid")?;
+    let numbers: Vec<i32> = line("NSpid")
+        .unwrap_or_default()
+        .split_whitespace()
+        .filter_map(|number| number.parse().ok())
+        .collect();
     Some(Process {
         pid,
-        inner: line("NSpid")
-            .and_then(|pids| pids.split_whitespace().last()?.parse().ok())
-            .unwrap_or(pid),
+        inner: numbers.last().copied().unwrap_or(pid),
+        numbers,
         namespace: fs::metadata(path(pid, "ns/pid"))
             .ok()
             .map(|about| about.ino()),
