@@ -7,8 +7,6 @@ use std::time::Duration;
 use clap::{Args, Parser, ValueEnum};
 use clap_complete::Shell;
 
-use crate::inside::Question;
-
 /// Names who initialised CUDA, who forked and who used it
 #[derive(Parser)]
 #[command(name = "forkguard", version, arg_required_else_help = true)]
@@ -40,12 +38,6 @@ pub enum Subcommand {
     /// Print the manual page
     #[command(hide = true)]
     Manual,
-    /// Answer a question of this command's in a process that has the guard in it
-    #[command(name = "__inside", hide = true)]
-    Inside {
-        /// The question
-        question: Question,
-    },
 }
 
 /// What happens when a forked child uses CUDA: the words of `FORKGUARD_POLICY`.

@@ -5,6 +5,7 @@
 
 pub mod answers;
 
+use std::ffi::OsString;
 use std::io::{self, Read};
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
@@ -18,11 +19,13 @@ use crate::event::plain;
 use crate::trouble::reason;
 use crate::{launch, library};
 
+/// The word in the place of a subcommand.
+const WORD: &str = "__inside";
 /// How long an answer may take. The driver's library alone has 100 MB to be read.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is asked.
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Question {
     /// What the library says of itself.
     Describe,
@@ -33,12 +36,22 @@ pub enum Question {
 }
 
 impl Question {
+    const ALL: [Self; 3] = [Self::Describe, Self::Driver, Self::SelfTest];
+
     fn word(self) -> &'static str {
         match self {
             Self::Describe => "describe",
             Self::Driver => "driver",
             Self::SelfTest => "self-test",
         }
+    }
+
+    /// What this command was started to answer. No user is to write that, so it is none of the
+    /// arguments that help and completions tell of.
+    pub fn asked(mut words: impl Iterator<Item = OsString>) -> Option<Self> {
+        words.nth(1).filter(|word| word == WORD)?;
+        let question = words.next()?;
+        Self::ALL.into_iter().find(|known| question == known.word())
     }
 }
 
@@ -96,7 +109,7 @@ pub fn ask<A: for<'de> Deserialize<'de>>(
     with: impl FnOnce(&mut Command),
 ) -> Result<Answered<A>, Unanswered> {
     let mut words = vec![library::command().into_os_string()];
-    words.extend(["__inside".into(), question.word().into()]);
+    words.extend([WORD.into(), question.word().into()]);
     let mut command = launch::guarded(&words, guard);
     with(&mut command);
     let without = |why: String, said| Unanswered { why, said };

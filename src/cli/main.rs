@@ -46,6 +46,9 @@ use clap::Parser;
 use arguments::{Arguments, Subcommand};
 
 fn main() -> ExitCode {
+    if let Some(question) = inside::Question::asked(std::env::args_os()) {
+        return inside::answers::answer(question).unwrap_or_else(trouble::Trouble::tell);
+    }
     let arguments = Arguments::parse();
     let ended = match arguments.subcommand {
         Subcommand::Ps(ps) => ps::run(&ps),
@@ -56,7 +59,6 @@ fn main() -> ExitCode {
         Subcommand::Doctor(arguments) => doctor::doctor(&arguments),
         Subcommand::Completions { shell } => completions::print_completions(shell),
         Subcommand::Manual => manual::print_manual(),
-        Subcommand::Inside { question } => inside::answers::answer(question),
     };
     ended.unwrap_or_else(trouble::Trouble::tell)
 }
