@@ -23,29 +23,39 @@ def child_exit(_, worker):
     tell("down", worker.pid)
 
 
+def on_reload(_):
+    tell("reload", 0)
+
+
 def main():
     with folder() as place:
         path, workers = place + "/socket", place + "/workers"
         command = [sys.executable, "-m", "gunicorn", "--workers", "2", "--worker-class", sys.argv[1], *sys.argv[2:]]
         command += ["--bind", "unix:" + path, "--error-logfile", place + "/log", "--config", __file__]
         with Server([*command, "server_web:application"], path, WORKERS=workers) as server:
-            first = until(lambda: two(workers), "two workers")
+            until(lambda: two(workers, 0), "two workers")
             for what in ("/plain", "/", "/"):
                 say(server.ask(what))
             server.signal(signal.SIGHUP)
-            until(lambda: two(workers, but=first), "two new workers")
+            until(lambda: two(workers, 1), "two new workers")
             say(server.ask())
-            until(lambda: two(workers, but=first), "two workers after that")
+            # A worker that was started this moment does not hear that it is to end.
+            until(lambda: two(workers, 1), "two workers after that")
             say(server.end())
 
 
-def two(workers, but=()):
-    """The pids of two workers that are ready, when there are as many and none of those before."""
-    there = set()
+def two(workers, reloads):
+    """Whether two workers are ready that were started after so many reloads, and no other is there."""
+    there, seen = {}, 0
     for line in lines(workers):
         what, pid = line.split()
-        there.add(pid) if what == "up" else there.discard(pid)
-    return there if len(there) == 2 and there.isdisjoint(but) else None
+        if what == "up":
+            there[pid] = seen
+        elif what == "down":
+            there.pop(pid, None)
+        else:
+            seen += 1
+    return list(there.values()) == [reloads] * 2
 
 
 if __name__ == "__main__":
