@@ -9,6 +9,8 @@ use crate::time::Stamp;
 
 /// Causes that are kept; a program has a handful.
 const CAUSES: usize = 1000;
+/// Bytes of the lines whose events are kept as examples: those of a thousand real causes.
+const KEPT: usize = 64 << 20;
 /// Processes of one cause that are counted exactly.
 const COUNTED: usize = 200_000;
 /// Processes that are named.
@@ -38,6 +40,7 @@ pub struct Group {
 pub struct Groups {
     all: Vec<Group>,
     by_cause: HashMap<String, usize>,
+    kept: usize,
     /// Events of causes that were too many to be kept.
     pub left_out: u64,
     /// Events that the guard itself left out when it wrote the file, …
@@ -47,18 +50,19 @@ pub struct Groups {
 }
 
 impl Groups {
-    /// Adds an event, and answers which cause it belongs to.
-    pub fn add(&mut self, event: &Event) -> Option<usize> {
+    /// Adds an event from a line of `size` bytes, and answers which cause it belongs to.
+    pub fn add(&mut self, event: &Event, size: usize) -> Option<usize> {
         self.suppressed = self.suppressed.saturating_add(event.suppressed);
         self.lost = self.lost.saturating_add(event.lost);
         let cause = cause::of(event);
         let index = match self.by_cause.get(&cause) {
             Some(&index) => index,
-            None if self.all.len() >= CAUSES => {
+            None if self.all.len() >= CAUSES || self.kept + size > KEPT => {
                 self.left_out += 1;
                 return None;
             }
             None => {
+                self.kept += size;
                 self.all.push(Group::new(event));
                 self.by_cause.insert(cause, self.all.len() - 1);
                 self.all.len() - 1
@@ -122,4 +126,51 @@ impl Group {
 /// The process that an event is about: of a fork that was rewritten, the one that was made.
 pub fn subject(event: &Event) -> i32 {
     event.child.unwrap_or(event.pid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A violation with its pid, the second of its fork, and the line that used CUDA.
+    fn event(pid: i32, forked: u32, line: u32) -> Event {
+        let text = format!(
+            r#"{{"schema":1,"event":"violation","time":"2026-01-01T00:00:09.000Z","pid":{pid},
+                "forked":{{"time":"2026-01-01T00:00:0{forked}.000Z"}},
+                "used":{{"python":[{{"file":"a.py","line":{line},"own":true}}]}}}}"#
+        );
+        serde_json::from_str(&text).expect("an event")
+    }
+
+    #[test]
+    fn processes_are_counted_once() {
+        let mut groups = Groups::default();
+        for (pid, forked) in [(1, 1), (1, 1), (2, 1), (1, 5)] {
+            assert_eq!(groups.add(&event(pid, forked, 3), 1), Some(0));
+        }
+        let groups = groups.sorted();
+        let [(0, group)] = groups.as_slice() else {
+            panic!("{} causes", groups.len())
+        };
+        assert_eq!((group.events, group.processes), (4, 3));
+        assert_eq!(group.pids, [1, 2, 1]);
+    }
+
+    #[test]
+    fn a_file_of_nothing_but_causes_takes_no_more_than_its_share() {
+        let mut groups = Groups::default();
+        for line in 0..CAUSES as u32 + 5 {
+            groups.add(&event(1, 1, line), 1);
+        }
+        assert_eq!(groups.left_out, 5);
+        assert_eq!(groups.sorted().len(), CAUSES);
+
+        let mut groups = Groups::default();
+        for line in 0..5 {
+            groups.add(&event(1, 1, line), KEPT / 2);
+        }
+        assert_eq!(groups.left_out, 3);
+        // What is known already is counted all the same.
+        assert_eq!(groups.add(&event(2, 1, 0), KEPT), Some(0));
+    }
 }

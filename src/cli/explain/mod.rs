@@ -130,7 +130,7 @@ fn read_all(path: &Path, name: &str, drawn: bool) -> Result<Read, Trouble> {
         }
         for event in line.events {
             read.events += 1;
-            let cause = read.groups.add(&event);
+            let cause = read.groups.add(&event, line.size);
             if drawn {
                 read.processes.add(&event, cause);
             }
@@ -328,7 +328,7 @@ mod tests {
             for event in events {
                 for event in read::parse(&event.to_string()).events {
                     read.events += 1;
-                    let cause = read.groups.add(&event);
+                    let cause = read.groups.add(&event, 0);
                     read.processes.add(&event, cause);
                 }
             }

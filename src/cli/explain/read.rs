@@ -42,6 +42,8 @@ pub struct Line {
     pub broken: Option<String>,
     /// There was an event that is of no interest here.
     pub passed: bool,
+    /// Its bytes.
+    pub size: usize,
 }
 
 impl Line {
@@ -78,6 +80,7 @@ pub fn lines(
             continue;
         }
         let mut found = parse(text);
+        found.size = bytes.len();
         if let Some(broken) = &mut found.broken {
             match end {
                 End::TooLong => "is too long for an event".clone_into(broken),

@@ -16,7 +16,7 @@ const LONGEST: u64 = 4 << 20;
 /// Letters of a line that are shown.
 const WIDEST: usize = 160;
 /// Files kept.
-const FILES: usize = 512;
+const FILES: usize = 64;
 /// File names that end like this are source.
 const ENDINGS: [&str; 18] = [
     "py", "pyx", "pxd", "pyi", "c", "cc", "cpp", "cxx", "cu", "cuh", "h", "hh", "hpp", "hxx",

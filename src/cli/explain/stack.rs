@@ -55,6 +55,9 @@ pub struct Stack {
     pub omitted: u64,
 }
 
+/// Frames of one kind that are shown of a moment, the innermost ones; the guard records fewer.
+const FRAMES: usize = 256;
+
 /// What it takes to read the frames of an event.
 pub struct Reading<'a> {
     /// Names of native frames.
@@ -68,8 +71,10 @@ pub struct Reading<'a> {
 impl Reading<'_> {
     /// The frames of a moment of `event`.
     pub fn stack(&mut self, event: &Event, moment: &Moment) -> Stack {
+        let innermost = |len: usize| len.saturating_sub(FRAMES);
+        let python = &moment.python[innermost(moment.python.len())..];
         let interpreter = |frame: &NativeFrame| is_interpreter(frame, !moment.python.is_empty());
-        let native = &moment.native;
+        let native = &moment.native[innermost(moment.native.len())..];
         let first = native.iter().position(interpreter);
         let last = native.iter().rposition(interpreter);
         let (outer, between, inner) = match (first, last) {
@@ -78,16 +83,20 @@ impl Reading<'_> {
             }
             // There is no Python; or, of a deep stack, only the innermost frames are recorded: what
             // Python called.
-            _ => (&native[..0], &native[..0], &native[..]),
+            _ => (&native[..0], &native[..0], native),
         };
         let mut stack = Stack {
-            omitted: moment.python_omitted + moment.native_omitted,
+            omitted: moment
+                .python_omitted
+                .saturating_add(moment.native_omitted)
+                .saturating_add((moment.python.len() - python.len()) as u64)
+                .saturating_add((moment.native.len() - native.len()) as u64),
             ..Stack::default()
         };
         for frame in outer {
             self.native(event, frame, &mut stack.frames);
         }
-        stack.frames.extend(moment.python.iter().map(|frame| Frame {
+        stack.frames.extend(python.iter().map(|frame| Frame {
             file: plain(&frame.file),
             line: frame.line,
             function: plain(&frame.function),

@@ -20,7 +20,7 @@ const INLINED: usize = 16;
 /// Files that are missing and told by name.
 const NAMED: usize = 4;
 /// Files kept open.
-const FILES: usize = 256;
+const FILES: usize = 64;
 
 /// A function that an address lies in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -8,6 +8,9 @@ use super::stack::basename;
 use crate::event::{Event, Moment, plain};
 use crate::story::results;
 
+/// Letters of a program's name: it may call itself anything.
+const NAME: usize = 64;
+
 /// The one line that says what happened, and to how many.
 pub fn headline(group: &Group) -> String {
     let event = &group.example;
@@ -273,15 +276,12 @@ pub fn program(event: &Event) -> String {
         let outermost = moment.python.first()?;
         (outermost.own && !outermost.file.starts_with('<')).then_some(&outermost.file)
     });
-    if let Some(script) = script {
-        return plain(basename(script));
-    }
-    let name = if event.argv0.is_empty() {
+    let name = script.unwrap_or(if event.argv0.is_empty() {
         &event.exe
     } else {
         &event.argv0
-    };
-    plain(basename(name))
+    });
+    plain(basename(name)).chars().take(NAME).collect()
 }
 
 /// The first pids of a group, and how many more there are.
