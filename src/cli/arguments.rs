@@ -102,7 +102,7 @@ pub struct Run {
     /// What happens when a forked child uses CUDA; of a comma list the first that can serve
     #[arg(short, long, value_enum, value_delimiter = ',')]
     pub policy: Vec<Policy>,
-    /// Where JSON events go: a path, fd:N, or stderr
+    /// Where JSON events go: a path, fd:N, or stderr; text:FILE: where the text goes, too
     #[arg(short, long, value_name = "FILE")]
     pub report: Option<OsString>,
     /// Tell more: once, what was done for which child; twice, the first use of each function

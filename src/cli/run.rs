@@ -3,6 +3,7 @@
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -48,11 +49,18 @@ fn set(command: &mut Command, arguments: &Run) {
 
 /// A file by its full path: what the program starts may stand in another folder.
 fn target(report: &OsStr) -> OsString {
-    let is_word = report == "stderr" || report.as_encoded_bytes().starts_with(b"fd:");
-    match std::path::absolute(report) {
-        Ok(path) if !is_word => path.into_os_string(),
-        _ => report.to_owned(),
+    let bytes = report.as_bytes();
+    if report == "stderr" || bytes.starts_with(b"fd:") {
+        return report.to_owned();
     }
+    let (kind, path) = match bytes.strip_prefix(b"text:") {
+        Some(path) => ("text:", OsStr::from_bytes(path)),
+        None => ("", report),
+    };
+    std::path::absolute(path).map_or_else(
+        |_| report.to_owned(),
+        |path| [OsStr::new(kind), path.as_os_str()].into_iter().collect(),
+    )
 }
 
 /// What was asked for and is not in force, since a line of a configuration file says otherwise and

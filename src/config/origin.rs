@@ -84,7 +84,9 @@ impl fmt::Display for Setting<'_> {
         match self.key {
             Key::Policy => list(f, config.policy.steps().iter().map(|step| step.name())),
             Key::Report => match config.report() {
-                None => Ok(()),
+                None => config
+                    .text_report()
+                    .map_or(Ok(()), |path| write!(f, "text:{}", Shown(path.to_bytes()))),
                 Some(Target::Fd(fd)) => write!(f, "fd:{fd}"),
                 Some(Target::Stderr) => f.write_str("stderr"),
                 Some(Target::Path(path)) => Shown(path.to_bytes()).fmt(f),

@@ -50,7 +50,11 @@ fn where_events_go() {
     let folder = folder();
     let file = folder.path().join("events");
     let outcome = doctor().env("FORKGUARD_REPORT", &file).run();
-    assert_found(&outcome, "report", "ok", "events go to");
+    assert_found(&outcome, "report", "ok", "events are written to");
+    assert!(!file.exists(), "it was made");
+    let text = format!("text:{}", file.display());
+    let outcome = doctor().env("FORKGUARD_REPORT", &text).run();
+    assert_found(&outcome, "report", "ok", "the report's text is written to");
     assert!(!file.exists(), "it was made");
     let outcome = doctor().env("FORKGUARD_REPORT", "fd:77").run();
     assert_found(&outcome, "report", "warning", "descriptor 77");

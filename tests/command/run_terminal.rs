@@ -69,16 +69,20 @@ fn the_terminal_is_the_programs() {
 #[test]
 fn a_report_stays_where_it_was_meant() {
     let folder = crate::programs::folder();
-    let ended = run(
-        &["--report", "events"],
-        &["sh", "-c", "cd / && echo $FORKGUARD_REPORT"],
-    )
-    .current_dir(folder.path())
-    .output()
-    .unwrap();
-    let expected = folder.path().join("events");
-    assert_eq!(
-        String::from_utf8_lossy(&ended.stdout).trim(),
-        expected.to_string_lossy()
-    );
+    let expected = folder.path().join("events").display().to_string();
+    for (asked, expected) in [
+        ("events", expected.clone()),
+        ("text:events", format!("text:{expected}")),
+        ("fd:2", "fd:2".to_owned()),
+        ("stderr", "stderr".to_owned()),
+    ] {
+        let ended = run(
+            &["--report", asked],
+            &["sh", "-c", "cd / && echo $FORKGUARD_REPORT"],
+        )
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+        assert_eq!(String::from_utf8_lossy(&ended.stdout).trim(), expected);
+    }
 }

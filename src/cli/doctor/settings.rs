@@ -109,17 +109,22 @@ fn report(guard: &Guard) -> Option<Finding> {
             )
         });
     }
-    let path = PathBuf::from(target);
+    let (what, path) = match target.strip_prefix("text:") {
+        Some(path) => ("the report's text is", path),
+        None => ("events are", target.as_str()),
+    };
+    let path = PathBuf::from(path);
     let exists = path.exists();
     let folder = path.parent().unwrap_or(Path::new("/"));
     let tried = if exists { &path } else { folder };
     Some(if may_write(tried) {
-        Finding::ok(SUBJECT, format!("events go to {target}"))
+        Finding::ok(SUBJECT, format!("{what} written to {}", path.display()))
     } else {
         Finding::problem(
             SUBJECT,
             format!(
-                "events are to go to {target}, and {} cannot be written to",
+                "{what} to go to {}, and {} cannot be written to",
+                path.display(),
                 tried.display()
             ),
             "name another file with FORKGUARD_REPORT, or give this user the right to",
