@@ -23,6 +23,7 @@ mod run;
 mod run_locked;
 mod run_place;
 mod run_python;
+mod run_system_wide;
 mod run_terminal;
 mod run_warnings;
 mod stand_in;
