@@ -5,7 +5,7 @@
 use forkguard_testkit::{Outcome, Program};
 use serde_json::Value;
 
-/// 200 processes that use CUDA at one line, then one that does at another.
+/// 600 processes that use CUDA at one line, then one that does at another.
 const POOL: &str = "
 import ctypes, os
 cuda = ctypes.CDLL('libcuda.so.1')
@@ -23,12 +23,12 @@ def one():
 def other():
     cuda.cuDeviceGetCount(ctypes.byref(ctypes.c_int()))
 
-for _ in range(200):
+for _ in range(600):
     forked(one)
 forked(other)
 ";
 /// What the limit lets through at once.
-const BURST: usize = 100;
+const BURST: usize = 500;
 
 fn run(policy: &str, verbose: &str) -> Outcome {
     let python = std::env::var_os("FORKGUARD_TEST_PYTHON").unwrap_or_else(|| "python3".into());
@@ -54,7 +54,7 @@ fn is_limited(events: &[Value], outcome: &Outcome) {
     );
     assert_eq!(
         written + sum(events, "suppressed"),
-        201,
+        601,
         "{}",
         outcome.story()
     );

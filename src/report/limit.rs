@@ -14,7 +14,7 @@ use crate::siblings;
 use crate::sys::raw;
 
 /// Events of one kind that may come at once.
-const BURST: u64 = 100;
+const BURST: u64 = 500;
 /// Nanoseconds from one event to the next when that many have come.
 const PAUSE: u64 = 5_000_000_000;
 /// Causes remembered of what is no violation.
@@ -152,6 +152,7 @@ mod tests {
     }
 
     const START: u64 = 1_000 * PAUSE;
+    const MOST: usize = BURST as usize;
 
     fn count(limits: &Limits, asked: usize, now: u64) -> usize {
         (0..asked)
@@ -162,23 +163,23 @@ mod tests {
     #[test]
     fn a_burst_then_one_at_a_time() {
         let limits = limits();
-        assert_eq!(count(&limits, 500, START), 100);
+        assert_eq!(count(&limits, 2 * MOST, START), MOST);
         assert_eq!(count(&limits, 500, START + PAUSE - 1), 0);
         assert_eq!(count(&limits, 500, START + PAUSE), 1);
         assert_eq!(count(&limits, 500, START + 4 * PAUSE), 3);
         // An hour of rest gives a burst again, and no more.
-        assert_eq!(count(&limits, 500, START + 1_000 * PAUSE), 100);
+        assert_eq!(count(&limits, 2 * MOST, START + 1_000 * PAUSE), MOST);
     }
 
     #[test]
     fn a_clock_that_begins_at_zero() {
-        assert_eq!(count(&limits(), 500, 0), 100);
+        assert_eq!(count(&limits(), 2 * MOST, 0), MOST);
     }
 
     #[test]
     fn what_was_left_out_is_told_once_and_by_its_kind() {
         let limits = limits();
-        count(&limits, 130, START);
+        count(&limits, MOST + 30, START);
         let other = limits.admit(Kind::Refused, false, START).unwrap();
         assert_eq!(other, Admitted::default());
         let next = limits.admit(Kind::Violation, false, START + PAUSE).unwrap();
@@ -190,7 +191,7 @@ mod tests {
     #[test]
     fn the_first_of_a_cause_is_never_left_out() {
         let limits = limits();
-        count(&limits, 130, START);
+        count(&limits, MOST + 30, START);
         assert!(limits.is_first(7));
         let first = limits.admit(Kind::Violation, true, START).unwrap();
         assert_eq!(first.suppressed, 30);
@@ -209,15 +210,15 @@ mod tests {
         let limits = limits();
         let through: usize = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..4)
-                .map(|_| scope.spawn(|| count(&limits, 100, START)))
+                .map(|_| scope.spawn(|| count(&limits, MOST, START)))
                 .collect();
             threads
                 .into_iter()
                 .map(|thread| thread.join().unwrap())
                 .sum()
         });
-        assert_eq!(through, 100);
+        assert_eq!(through, MOST);
         let next = limits.admit(Kind::Violation, true, START).unwrap();
-        assert_eq!(next.suppressed, 300);
+        assert_eq!(next.suppressed as usize, 3 * MOST);
     }
 }
