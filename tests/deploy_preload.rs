@@ -49,9 +49,9 @@ fn shell_tools() {
 #[test]
 fn bash() {
     same(
-        "exec bash -c 'set -o pipefail; for i in 1 2 3; do (exit $i) & done; wait -n; echo $?; wait
+        "exec bash -c 'set -o pipefail; (exit 3) & wait -n; echo $?; for i in 1 2 3; do (exit $i) & done; wait; echo $?
          diff <(echo a) <(echo b); coproc cat; echo to >&\"${COPROC[1]}\"; read -r x <&\"${COPROC[0]}\"; echo $x
-         trap \"echo trapped\" USR1; kill -USR1 $$; echo x | false | cat; echo ${PIPESTATUS[@]}; ulimit -c; exit 9'",
+         trap \"echo trapped\" USR1; kill -USR1 $$; true | false | cat; echo ${PIPESTATUS[@]}; ulimit -c; exit 9'",
         "trapped",
     );
 }
