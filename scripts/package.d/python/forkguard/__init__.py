@@ -26,7 +26,7 @@ def include_path():
 
 def _installed(path):
     # The prefix is some folders up: PREFIX/lib/python3.12/site-packages, or, of `pip install --target`, right above.
-    for prefix in Path(__file__).absolute().parents[1:6]:
+    for prefix in list(Path(__file__).absolute().parents)[1:6]:
         if (prefix / path).is_file():
             return prefix / path
     raise FileNotFoundError("forkguard is not installed whole: {} is missing; install it again".format(path))
