@@ -95,7 +95,7 @@ fn events_come_by_standard_input_and_the_reader_may_leave() {
         .stdin(events)
         .assert()
         .success()
-        .stdout_eq("standard input: 2 events, 2 causes; [..] UTC\n...\n");
+        .stdout_eq("standard input: 2 events, 1 cause; [..] UTC\n...\n");
     Command::new("bash")
         .arg("-c")
         .arg("set -o pipefail; \"$0\" explain --full \"$1\" | true")

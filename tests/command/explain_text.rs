@@ -14,7 +14,7 @@ fn a_python_program() {
     let explained = recorded.explain().assert().success().stderr_eq("");
     explained.stdout_eq(
         "\
-events.jsonl: 2 events, 2 causes; [..]-[..]-[..] [..]:[..]:[..] UTC
+events.jsonl: 2 events, 1 cause; [..]-[..]-[..] [..]:[..]:[..] UTC
 
 1  CUDA used in a forked process; 1 process aborted (policy abort)
    [..]  workers.py  pid [..]
@@ -80,7 +80,7 @@ fn a_c_program_has_its_lines() {
         .stderr_eq("")
         .stdout_eq(
             "\
-events.jsonl: 2 events, 2 causes; [..] UTC
+events.jsonl: 2 events, 1 cause; [..] UTC
 
 1  CUDA used in a forked process; 1 process aborted (policy abort)
 ...

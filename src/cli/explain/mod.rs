@@ -185,11 +185,11 @@ impl View {
     fn text(&mut self, name: &str, read: Read) -> String {
         let missing = missing(&read);
         let groups = read.groups.sorted();
-        let mut out = summary(name, read.events, &groups) + "\n";
+        let (shown, _) = apart(&groups, self.full);
+        let mut out = summary(name, read.events, &groups, shown.len()) + "\n";
         for missing in missing {
             let _ = writeln!(out, "{missing}");
         }
-        let (shown, _) = apart(&groups, self.full);
         for (number, (_, group)) in (1..).zip(shown) {
             let told = Told::new(group, &mut self.symbols, &mut self.sources, self.full);
             let mut writing = Writing {
@@ -208,6 +208,7 @@ impl View {
         let families = std::mem::take(&mut read.processes).families();
         let groups = read.groups.sorted();
         let (shown, instead) = apart(&groups, self.full);
+        let summary = summary(name, read.events, &groups, shown.len());
         let more = shown.len().saturating_sub(ON_A_PAGE);
         if more > 0 {
             missing.push(format!(
@@ -225,7 +226,7 @@ impl View {
             .collect();
         Page {
             name,
-            summary: &summary(name, read.events, &groups),
+            summary: &summary,
             told: &told,
             instead: &instead,
             families: &families,
@@ -278,7 +279,7 @@ fn missing(read: &Read) -> Vec<String> {
 }
 
 /// The first line: how much there is, and of when.
-fn summary(name: &str, events: u64, groups: &[(usize, Group)]) -> String {
+fn summary(name: &str, events: u64, groups: &[(usize, Group)], causes: usize) -> String {
     let times = groups.iter().filter_map(|(_, group)| group.times);
     let first = times.clone().map(|(first, _)| first).min();
     let last = times.map(|(_, last)| last).max();
@@ -292,7 +293,7 @@ fn summary(name: &str, events: u64, groups: &[(usize, Group)]) -> String {
     format!(
         "{name}: {}, {}{when}",
         words::of(events as usize, "event", "events"),
-        words::of(groups.len(), "cause", "causes"),
+        words::of(causes, "cause", "causes"),
     )
 }
 

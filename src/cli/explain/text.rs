@@ -242,8 +242,13 @@ fn excerpt(source: &Excerpt, mut line: impl FnMut(&str)) {
         } else {
             (" ", DIM)
         };
-        let room = COLUMNS - 19;
-        let cut: String = text.chars().take(room).collect();
+        // Behind the rail, the mark and the number.
+        let room = COLUMNS - 17;
+        let mut cut: String = text.chars().take(room).collect();
+        if cut.len() < text.len() {
+            cut.pop();
+            cut.push('…');
+        }
         line(format!("{mark} {DIM}{number:>5} │{DIM:#} {style}{cut}{style:#}").trim_end());
     }
 }
