@@ -17,6 +17,7 @@ command is run and what it says is printed, a line a process, with the names tha
     stopped     a child that is stopped
     hostile     processes with files of the record's name that are none, or whose texts are meant for a terminal
     foreign     the command is run by another user
+    native      a program without Python, which the argument names, and its child
     watched     a child ends while the command watches; its reader goes away
     table       the table of `tree` and `used` together
 """
@@ -233,6 +234,13 @@ def main():
         seen = show(user=65534, group=65534, extra_groups=[])
         print("not looked at", seen["not_looked_at"] > 0)
         print(run(user=65534, group=65534, extra_groups=[]).splitlines()[-1].split(" ", 1)[1])
+    elif SCENARIO == "native":
+        program = subprocess.Popen([sys.argv[3]], stdout=subprocess.PIPE)
+        started.append(program.pid)
+        started.append(int(program.stdout.readline().split()[1]))
+        names[started[0]], names[started[1]] = "program", "child"
+        by = show()["processes"][1]["initialised"]
+        print("through", by["library"])
     elif SCENARIO == "watched":
         watch()
     elif SCENARIO == "table":

@@ -6,7 +6,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use forkguard_testkit::{Outcome, Program, marked_line, python, tempfile};
+use forkguard_testkit::{Outcome, Program, client, marked_line, python, tempfile};
 use snapbox::cmd::{Command, cargo_bin};
 use snapbox::{assert_data_eq, str};
 
@@ -93,7 +93,7 @@ parent initialised, under None, 3, at initialise
 of ended 3
 PID  USER  AGE  CUDA         INITIALISED, FORKED AT                COMMAND
 1    [..] initialised  [..]family.py:[..] initialise  [..]
-  only asked (cuInit, through libffi.so.8); policy abort; 3 violations, by processes that have ended
+  policy abort; only asked; 3 violations, by processes now gone; cuInit, through libffi.so.8
 
 "]]
     );
@@ -198,6 +198,23 @@ fn processes_of_another_user() {
     ]);
 }
 
+/// Its places are named by the command: in the program they are addresses.
+#[test]
+fn a_program_without_python() {
+    let outcome = family("native").arg(client("lasting")).run();
+    outcome.assert_silent();
+    assert_data_eq!(
+        outcome.stdout,
+        str![[r"
+child unused, under program, 0, at lasting+0x[..]
+parent initialised, under None, 0, at initialise
+program initialised, under parent, 0, at lasting+0x[..]
+through lasting
+
+"]]
+    );
+}
+
 #[test]
 fn watched() {
     warned("watched").assert_silent().assert_stdout(&[
@@ -215,7 +232,7 @@ fn as_a_person_reads_it() {
         str![[r"
 PID[..]  USER  AGE  CUDA                INITIALISED, FORKED AT                COMMAND
 1 [..]  initialised         [..]family.py:[..] initialise  [..]
-│ only asked (cuInit, through libffi.so.8); policy warn; 1 violation
+│ policy warn; only asked; 1 violation; cuInit, through libffi.so.8
 ├─ [..]  not used            [..]family.py:[..] fork [..]
 ├─ [..]  violation, goes on  [..]family.py:[..] fork [..]
 └─ [..]  not used            [..]family.py:[..] fork [..]

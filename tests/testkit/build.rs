@@ -17,6 +17,7 @@ const PLAIN: &[&str] = &[
     "cuvid",
     "pjrt",
     "leftovers",
+    "lasting",
     "random",
 ];
 /// Programs that run the shared scenarios, or need another part of them.

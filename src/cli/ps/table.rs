@@ -184,17 +184,12 @@ fn about(record: &Family, gone: u32) -> String {
         policy,
         ..
     } = &record.by;
-    let mut text = if record.context {
+    let mut text = format!("policy {policy}; ");
+    text.push_str(if record.context {
         "has a context"
     } else {
         "only asked"
-    }
-    .to_owned();
-    let _ = write!(text, " ({function}");
-    if !library.is_empty() {
-        let _ = write!(text, ", through {library}");
-    }
-    let _ = write!(text, "); policy {policy}");
+    });
     match record.violations {
         0 => {}
         1 => text.push_str("; 1 violation"),
@@ -208,7 +203,11 @@ fn about(record: &Family, gone: u32) -> String {
         } else {
             format!("{gone} by")
         };
-        let _ = write!(text, ", {by} processes that have ended");
+        let _ = write!(text, ", {by} processes now gone");
+    }
+    let _ = write!(text, "; {function}");
+    if !library.is_empty() {
+        let _ = write!(text, ", through {library}");
     }
     plain(&text)
 }
