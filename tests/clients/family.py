@@ -17,6 +17,7 @@ command is run and what it says is printed, a line a process, with the names tha
     stopped     a child that is stopped
     hostile     processes with files of the record's name that are none, or whose texts are meant for a terminal
     foreign     the command is run by another user
+    namespaced  the command is run in a user namespace of its own
     native      a program without Python, which the argument names, and its child
     watched     a child ends while the command watches; its reader goes away
     table       the table of `tree` and `used` together
@@ -73,9 +74,9 @@ def with_child(name):
     return work
 
 
-def run(*arguments, **how):
+def run(*arguments, before=(), **how):
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("LD_", "FORKGUARD_"))}
-    command = [COMMAND, "ps", *arguments]
+    command = [*before, COMMAND, "ps", *arguments]
     return subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True, **how).stdout
 
 
@@ -234,6 +235,10 @@ def main():
         seen = show(user=65534, group=65534, extra_groups=[])
         print("not looked at", seen["not_looked_at"] > 0)
         print(run(user=65534, group=65534, extra_groups=[]).splitlines()[-1].split(" ", 1)[1])
+    elif SCENARIO == "namespaced":
+        before = ["unshare", "--map-root-user"]
+        print("not looked at", json.loads(run("--json", before=before))["not_looked_at"] > 0)
+        print(run(before=before).splitlines()[-1].split(" ", 1)[1])
     elif SCENARIO == "native":
         program = subprocess.Popen([sys.argv[3]], stdout=subprocess.PIPE)
         started.append(program.pid)

@@ -6,7 +6,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use forkguard_testkit::{Outcome, Program, client, marked_line, python, tempfile};
+use forkguard_testkit::{Outcome, Program, client, marked_line, python, tempfile, with_own_mounts};
 use snapbox::cmd::{Command, cargo_bin};
 use snapbox::{assert_data_eq, str};
 
@@ -194,7 +194,45 @@ fn processes_of_another_user() {
     let outcome = family_by("foreign", &command).run();
     outcome.assert_silent().assert_stdout(&[
         "not looked at True",
-        "process of another user was not looked at: run as root to see them)",
+        "process of another user was not looked at: run as root to see it)",
+    ]);
+}
+
+/// Root of a user namespace may list the descriptors of its own user's processes outside, and not look at them.
+#[test]
+fn processes_of_another_user_namespace() {
+    family("namespaced").run().assert_silent().assert_stdout(&[
+        "not looked at True",
+        "process was not looked at: this root has no right to it)",
+    ]);
+}
+
+/// What is not shown is not said to be absent.
+#[test]
+fn a_proc_that_shows_little() {
+    let command = cargo_bin!("forkguard").display();
+    let outcome = with_own_mounts(&format!("umount -l /proc && {command} ps")).bare();
+    outcome
+        .run()
+        .assert_code(1)
+        .assert_stdout(&[])
+        .assert_says("forkguard: no process can be looked at: /proc is not mounted");
+    // SAFETY: geteuid takes nothing and cannot fail.
+    if unsafe { libc::geteuid() } != 0 {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a directory");
+    let everybody = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(folder.path(), everybody).expect("it is ours");
+    let copy = folder.path().join("forkguard");
+    std::fs::copy(cargo_bin!("forkguard"), &copy).expect("a copy that nobody may run");
+    let copy = copy.display();
+    let script = format!(
+        "mount -t proc -o hidepid=2 proc /proc && exec setpriv --reuid 65534 --regid 65534 --clear-groups {copy} ps"
+    );
+    with_own_mounts(&script).bare().run().assert_stdout(&[
+        "no process here has initialised CUDA under the guard",
+        "(/proc hides other users' processes here: run as root to see them)",
     ]);
 }
 

@@ -16,6 +16,7 @@ use crate::event::plain;
 use crate::inside::{self, Description, Question};
 use crate::preload;
 use crate::program::{Hindrance, Program};
+use crate::ps::proc::hides_others;
 use crate::trouble::{Trouble, reason};
 use machine::Guard;
 use proc::{Mapped, Process};
@@ -67,6 +68,12 @@ fn check(process: Process) -> Result<(), Trouble> {
         Ok(stat) => stat,
         Err(_) if !Path::new("/proc/self").exists() => {
             return trouble("no process can be looked at: /proc is not mounted".to_owned());
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound && hides_others() => {
+            return trouble(format!(
+                "there is no process {pid}, or it is another user's, which /proc hides here; run \
+                 forkguard doctor as root"
+            ));
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound || is_gone(&error) => {
             return trouble(format!("there is no process {pid}"));

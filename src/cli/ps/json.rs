@@ -12,6 +12,8 @@ struct Document<'a> {
     processes: Vec<Entry<'a>>,
     /// Processes of other users, which could not be looked at.
     not_looked_at: usize,
+    /// There may be more of them, of which not even the numbers are shown.
+    hidden: bool,
 }
 
 #[derive(Serialize)]
@@ -78,6 +80,7 @@ pub fn document(seen: &Seen) -> String {
             .map(|process| entry(seen, process))
             .collect(),
         not_looked_at: seen.denied,
+        hidden: seen.hidden,
     };
     // It has texts and numbers only, which are always JSON.
     let mut text = serde_json::to_string(&document).unwrap_or_default();

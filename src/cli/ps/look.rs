@@ -20,6 +20,8 @@ pub struct Seen {
     pub processes: BTreeMap<i32, Process>,
     /// How many could not be looked at, being somebody else's.
     pub denied: usize,
+    /// Whether there may be others', of which not even the numbers are shown.
+    pub hidden: bool,
 }
 
 /// A process that initialised CUDA, or was forked from one that had.
@@ -246,6 +248,12 @@ pub fn around() -> Result<Seen, Trouble> {
         let why = reason(&error);
         Trouble::new(1, format!("/proc cannot be read ({why}): mount it"))
     })?;
+    if pids.is_empty() {
+        return Err(Trouble::new(
+            1,
+            "no process can be looked at: /proc is not mounted",
+        ));
+    }
     let patience = Patience::new();
     let mut denied = 0;
     let mut found = Vec::new();
@@ -308,7 +316,11 @@ pub fn around() -> Result<Seen, Trouble> {
             },
         );
     }
-    let mut seen = Seen { processes, denied };
+    let mut seen = Seen {
+        processes,
+        denied,
+        hidden: proc::hides_others(),
+    };
     seen.place_all(&parents);
     Ok(seen)
 }

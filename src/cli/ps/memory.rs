@@ -6,6 +6,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
+use std::io::ErrorKind;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -50,12 +51,20 @@ pub enum Hidden {
 /// The files of that name that a process has.
 pub fn files(pid: i32, patience: &Patience) -> Result<Vec<(Identity, Place)>, Hidden> {
     let folder = fs::read_dir(proc::path(pid, "fd")).map_err(|error| match error.kind() {
-        std::io::ErrorKind::PermissionDenied => Hidden::Denied,
+        ErrorKind::PermissionDenied => Hidden::Denied,
         _ => Hidden::Gone,
     })?;
     let mut found = Vec::new();
     for entry in folder.flatten() {
-        let named = fs::read_link(entry.path()).is_ok_and(|target| target == Path::new(PATH));
+        let target = fs::read_link(entry.path());
+        // Of a process in another user namespace the numbers may be seen, and not what they are.
+        if target
+            .as_ref()
+            .is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+        {
+            return Err(Hidden::Denied);
+        }
+        let named = target.is_ok_and(|target| target == Path::new(PATH));
         let number = entry.file_name().to_str().and_then(|fd| fd.parse().ok());
         if let (true, Some(fd)) = (named, number)
             && let Some((file, _)) = in_memory(&entry.path())
@@ -161,7 +170,7 @@ fn copies(file: &File, at: u64) -> Option<Copies> {
             match file.read_at(&mut bytes[len..], at + len as u64) {
                 Ok(0) => break,
                 Ok(got) => len += got,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return None,
             }
         }

@@ -57,6 +57,12 @@ pub fn pids() -> io::Result<Vec<i32>> {
     Ok(pids)
 }
 
+/// Whether other users' processes are not to be seen here at all (hidepid): there is always a first
+/// one, and it is seldom one's own.
+pub fn hides_others() -> bool {
+    fs::metadata(path(1, "stat")).is_err()
+}
+
 /// A process that is there, has memory, and has not ended.
 pub fn process(pid: i32) -> Option<Process> {
     let stat = fs::read(path(pid, "stat")).ok()?;

@@ -64,16 +64,31 @@ pub fn text(seen: &Seen) -> String {
         table(&rows, &mut text);
     }
     if seen.denied > 0 {
-        let (count, are) = match seen.denied {
-            1 => ("1 process of another user".to_owned(), "was"),
-            count => (format!("{count} processes of other users"), "were"),
-        };
-        let _ = writeln!(
-            text,
-            "({count} {are} not looked at: run as root to see them)"
-        );
+        // SAFETY: takes nothing and cannot fail.
+        let is_root = unsafe { libc::geteuid() } == 0;
+        text.push_str(&denied(seen.denied, is_root));
+    }
+    if seen.hidden {
+        text.push_str("(/proc hides other users' processes here: run as root to see them)\n");
     }
     text
+}
+
+/// What is said of processes that could not be looked at.
+fn denied(count: usize, is_root: bool) -> String {
+    match (count, is_root) {
+        (1, false) => {
+            "(1 process of another user was not looked at: run as root to see it)\n".to_owned()
+        }
+        (count, false) => format!(
+            "({count} processes of other users were not looked at: run as root to see them)\n"
+        ),
+        // Of another user namespace, or protected.
+        (1, true) => "(1 process was not looked at: this root has no right to it)\n".to_owned(),
+        (count, true) => {
+            format!("({count} processes were not looked at: this root has no right to them)\n")
+        }
+    }
 }
 
 fn rows_of(seen: &Seen, process: &Process, branch: &str, below: &str, rows: &mut Vec<Row>) {
