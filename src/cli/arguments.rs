@@ -117,7 +117,7 @@ pub struct Run {
 #[derive(Args)]
 pub struct Doctor {
     /// A process to look at
-    #[arg(value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    #[arg(value_name = "PID", value_parser = crate::doctor::pid)]
     pub pid: Option<i32>,
     /// Print JSON
     #[arg(long)]

@@ -52,5 +52,13 @@ pub fn doctor(arguments: &Doctor) -> Ended {
     })
 }
 
+/// The number of a process, as it is written.
+pub fn pid(text: &str) -> Result<i32, String> {
+    text.parse().ok().filter(|&pid| pid > 0).ok_or_else(|| {
+        "a process is named by its number; a program stands behind --, with its arguments"
+            .to_owned()
+    })
+}
+
 /// All the findings of several checks.
 type Findings = Vec<Finding>;

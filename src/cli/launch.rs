@@ -4,14 +4,14 @@
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::Command;
 
 use crate::elf::Elf;
 use crate::preload;
 use crate::program::{Hindrance, Program, find};
-use crate::trouble::{NOT_EXECUTABLE, NOT_FOUND, Trouble, reason};
+use crate::trouble::{NOT_EXECUTABLE, NOT_FOUND, Trouble, USAGE, reason};
 
 /// The interpreter that started this command, if one did: `python -m forkguard`.
 const PYTHON: &str = "FORKGUARD_PYTHON";
@@ -24,11 +24,7 @@ pub fn words(given: &[OsString]) -> Vec<OsString> {
     let is_python = path.extension() == Some("py".as_ref()) && path.is_file();
     let ours = env::var_os(PYTHON).filter(|python| !python.is_empty());
     let is_python = is_python || ours.is_some() && (given[0] == "-m" || given[0] == "-c");
-    let runs = find(&given[0]).is_ok_and(|path| {
-        path.metadata()
-            .is_ok_and(|data| data.permissions().mode() & 0o111 != 0)
-    });
-    if is_python && (ours.is_some() || !runs) {
+    if is_python && (ours.is_some() || find(&given[0]).is_err()) {
         words.insert(0, ours.unwrap_or_else(|| "python3".into()));
     }
     words
@@ -87,6 +83,14 @@ pub fn not_started(program: &OsStr, error: &io::Error) -> Trouble {
         io::ErrorKind::NotFound => NOT_FOUND,
         _ => NOT_EXECUTABLE,
     };
+    // The first word that is no option is the program's name, so that a mistyped option is one, too.
+    if code == NOT_FOUND && program.as_bytes().starts_with(b"-") {
+        let word = program.to_string_lossy();
+        return Trouble::new(
+            USAGE,
+            format!("{word} is no option here, and no program; --help lists the options"),
+        );
+    }
     // The kernel says of a program that is there, too, that it is not: its interpreter is not.
     let found = Program::of(&[program.to_owned()]);
     let missing = found.missing_interpreter();

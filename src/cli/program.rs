@@ -98,19 +98,23 @@ impl Program {
 
 /// The file that a word names: itself where it has a slash, else by `PATH`.
 pub fn find(word: &OsStr) -> io::Result<PathBuf> {
+    let runs = |data: &fs::Metadata| data.is_file() && data.permissions().mode() & 0o111 != 0;
+    let refused = || io::Error::from_raw_os_error(libc::EACCES);
     if word.as_bytes().contains(&b'/') {
-        fs::metadata(word)?;
-        return Ok(word.into());
+        let data = fs::metadata(word)?;
+        return if runs(&data) {
+            Ok(word.into())
+        } else {
+            Err(refused())
+        };
     }
     let path = env::var_os("PATH").unwrap_or_else(|| "/bin:/usr/bin".into());
     let mut denied = None;
     for folder in env::split_paths(&path) {
         let candidate = folder.join(word);
         match fs::metadata(&candidate) {
-            Ok(data) if data.is_file() && data.permissions().mode() & 0o111 != 0 => {
-                return Ok(candidate);
-            }
-            Ok(_) => denied = Some(io::Error::from_raw_os_error(libc::EACCES)),
+            Ok(data) if runs(&data) => return Ok(candidate),
+            Ok(_) => denied = Some(refused()),
             Err(_) => {}
         }
     }

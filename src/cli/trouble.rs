@@ -12,6 +12,9 @@ pub const NOT_EXECUTABLE: u8 = 126;
 /// … there is no such program.
 pub const NOT_FOUND: u8 = 127;
 
+/// What was asked for is no question or order: the code that clap gives, too.
+pub const USAGE: u8 = 2;
+
 /// How a subcommand ends.
 pub type Ended = Result<ExitCode, Trouble>;
 

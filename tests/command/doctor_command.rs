@@ -3,6 +3,9 @@
 //!
 //! Would fail if the program were run, or if it were promised a guard that it would not get.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
 use forkguard_testkit::client;
 
 use crate::doctors::{assert_found, doctor};
@@ -26,6 +29,23 @@ fn a_program_that_gets_the_guard_and_is_not_run() {
     );
     assert_found(&outcome, "loader", "ok", "loads the guard");
     assert!(!made.exists(), "the program was run");
+}
+
+#[test]
+fn a_file_that_may_not_be_executed() {
+    let folder = folder();
+    let script = put(folder.path(), "script", "#!/bin/sh\n");
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o644)).expect("it is ours");
+    for path in [&*script, folder.path()] {
+        let outcome = doctor().arg("--").arg(path).run();
+        outcome.assert_code(1);
+        assert_found(
+            &outcome,
+            "program",
+            "problem",
+            "cannot be run: permission denied",
+        );
+    }
 }
 
 #[test]

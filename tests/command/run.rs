@@ -21,6 +21,18 @@ fn the_exit_code_is_the_programs() {
         .code(7);
 }
 
+/// It is no program that anybody has.
+#[test]
+fn a_mistyped_option_is_2() {
+    forkguard()
+        .args(["--polcy", "exec", "--", "true"])
+        .assert()
+        .code(2)
+        .stderr_eq(
+            "forkguard: --polcy is no option here, and no program; --help lists the options\n",
+        );
+}
+
 #[test]
 fn a_program_that_is_not_there_is_127() {
     forkguard()

@@ -2,6 +2,7 @@
 //! its loader, which lists what it would load.
 
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -42,7 +43,13 @@ fn of(program: &Program, library: Option<&Path>) -> Finding {
     let path = program.path.display();
     if let Some(error) = &program.trouble {
         let why = format!("{path} cannot be run: {}", reason(error));
-        return Finding::problem(SUBJECT, why, "see to its name, and to PATH");
+        let advice = match error.kind() {
+            ErrorKind::PermissionDenied => {
+                "see to its rights: a program is a file that may be executed"
+            }
+            _ => "see to its name, and to PATH",
+        };
+        return Finding::problem(SUBJECT, why, advice);
     }
     if let Some(loader) = program.missing_interpreter() {
         return Finding::problem(
