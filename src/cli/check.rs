@@ -49,6 +49,12 @@ pub fn check(arguments: &Check) -> Ended {
         ));
         return Ok(ExitCode::from(UNKNOWN));
     }
+    if let Some(goes_on) = watched.goes_on() {
+        say(&format!(
+            "nothing can be said: {goes_on}; up to now CUDA was not initialised"
+        ));
+        return Ok(ExitCode::from(UNKNOWN));
+    }
     if !arguments.quiet {
         say("CUDA was not initialised");
     }

@@ -39,6 +39,7 @@ pub fn trace(arguments: &Trace) -> Ended {
             "signal": watched.status.signal(),
             "guarded": watched.unguarded().is_none(),
             "first": processes.iter().find(|it| it.initialised.is_some()).map(|it| it.pid),
+            "left": watched.left.iter().map(|left| left.pid).collect::<Vec<_>>(),
             "processes": processes,
         });
         format!("{told}\n")
@@ -67,6 +68,9 @@ fn told(watched: &Watched, processes: &[story::Process], cwd: &Path) -> String {
     text += &story::processes(processes, watched, cwd);
     if watched.unreadable > 0 {
         let _ = writeln!(text, "\n  {}", watched.lost());
+    }
+    if let Some(goes_on) = watched.goes_on() {
+        let _ = writeln!(text, "\n  {goes_on}");
     }
     text
 }

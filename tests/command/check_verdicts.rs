@@ -69,6 +69,30 @@ fn of_a_program_that_failed_nothing_can_be_said() {
     }
 }
 
+/// A daemon may do anything yet.
+#[test]
+fn of_what_goes_on_nothing_can_be_said() {
+    let outcome = of_python(forkguard("check"), &["outlives.py"]).run();
+    outcome.assert_code(2);
+    assert_data_eq!(
+        &outcome.stderr,
+        str![[r"
+forkguard: nothing can be said: pid [..] (python[..]), which the program started, goes on, and is no longer watched; up to now CUDA was not initialised
+
+"]]
+    );
+}
+
+/// Helpers end when they see that their program has: what they do until then is seen.
+#[test]
+fn who_ends_soon_after_the_program_is_waited_for() {
+    for (what, code) in [("late", 1), ("late-nobody", 0)] {
+        of_python(forkguard("check"), &["later.py", what])
+            .run()
+            .assert_code(code);
+    }
+}
+
 #[test]
 fn what_cannot_be_started_is_2() {
     forkguard("check")

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use forkguard_testkit::{client, script, tempfile};
 use snapbox::cmd::cargo_bin;
+use snapbox::{assert_data_eq, str};
 
 use crate::watching::{folder, forkguard, of_python};
 
@@ -125,7 +126,15 @@ fn a_program_that_takes_the_guard_out_is_not_called_innocent() {
 fn what_outlives_the_command_is_told_nothing() {
     let outcome = of_python(forkguard("trace"), &["outlives.py"]).run();
     outcome.assert_code(0).assert_stdout(&["initialised 0"]);
-    assert_eq!(outcome.stderr, "forkguard: nobody initialised CUDA\n");
+    assert_data_eq!(
+        &outcome.stderr,
+        str![[r"
+forkguard: nobody initialised CUDA
+
+  pid [..] (python[..]), which the program started, goes on, and is no longer watched
+
+"]]
+    );
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! other processes: a line that is no event is counted and passed over.
 
 mod driver;
+mod left;
 mod signals;
 
 use std::env;
@@ -19,6 +20,7 @@ use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 pub use driver::StandIn;
+use left::Left;
 
 use crate::event::Event;
 use crate::launch;
@@ -27,6 +29,9 @@ use crate::trouble::{FAILED, Trouble, reason};
 
 /// Bytes read of what was told; far more than any program has to tell.
 const MOST: u64 = 256 << 20;
+
+/// Names the file in which a process tells what it does.
+const TOLD_BY: &str = "FORKGUARD_TRACE";
 
 /// A program that has ended.
 pub struct Watched {
@@ -40,6 +45,8 @@ pub struct Watched {
     pub events: Vec<Event>,
     /// Lines that are no events.
     pub unreadable: usize,
+    /// Processes that it started and that go on.
+    pub left: Vec<Left>,
     /// What kept the guard out of it, in a sentence, where that was plain beforehand.
     hindrance: Option<String>,
 }
@@ -63,6 +70,11 @@ impl Watched {
         let count = self.unreadable;
         let lines = if count == 1 { "line" } else { "lines" };
         format!("{count} {lines} of what was seen could not be read")
+    }
+
+    /// What is said where processes go on that it started.
+    pub fn goes_on(&self) -> Option<String> {
+        left::sentence(&self.left)
     }
 
     /// Its exit code; of a program that a signal killed, 128 and the signal's number, as shells
@@ -118,7 +130,7 @@ pub fn watch(
     if hindrance.as_ref().is_some_and(Hindrance::is_fatal) {
         launch::unguarded(&mut command);
     }
-    command.env("FORKGUARD_TRACE", &file);
+    command.env(TOLD_BY, &file);
     if env::var_os("FORKGUARD_POLICY").is_none_or(|policy| policy.is_empty()) {
         command.env("FORKGUARD_POLICY", "off");
     }
@@ -140,6 +152,7 @@ pub fn watch(
         Trouble::new(FAILED, format!("how the program ended is not known: {why}"))
     })?;
 
+    let left = left::behind(&file);
     let (events, unreadable) = told(&file)?;
     Ok(Watched {
         pid,
@@ -147,6 +160,7 @@ pub fn watch(
         started,
         events,
         unreadable,
+        left,
         hindrance: hindrance.map(|hindrance| format!("{} {hindrance}", launch::name(&program))),
     })
 }

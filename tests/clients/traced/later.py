@@ -1,5 +1,5 @@
-# Who initialises CUDA, by its argument: a named `thread`; a `subprocess`; the process, whose forked `child` then uses
-# it; the process, which then ends with a `code`, or by a `signal`; `nobody`, who also may end so (`fail`, `killed`).
+# Who initialises CUDA: a named `thread`; a `subprocess`; the process, whose forked `child` then uses it, or which ends with
+# a `code`, or a `signal`; `nobody` (also `fail`, `killed`); a child when the process has ended (`late`; not `late-nobody`).
 import ctypes
 import os
 import signal
@@ -34,4 +34,12 @@ elif what == "fail":
     sys.exit(3)
 elif what in ("signal", "killed"):
     os.kill(os.getpid(), signal.SIGKILL)
+elif what.startswith("late"):
+    ended, alive = os.pipe()
+    if os.fork() == 0:
+        os.close(alive)
+        os.read(ended, 1)
+        if what == "late":
+            initialise()
+        os._exit(0)
 print("done", flush=True)
