@@ -4,15 +4,7 @@
 //! Would fail if a script were executed as it is, if another program were taken for one, or if the
 //! variable were passed on.
 
-use snapbox::cmd::{Command, cargo_bin};
-
-fn forkguard() -> Command {
-    Command::new(cargo_bin!("forkguard"))
-        .env_remove("LD_PRELOAD")
-        .arg("run")
-        .arg("--library")
-        .arg(forkguard_testkit::library())
-}
+use crate::programs::forkguard;
 
 /// A "Python" that tells how it was called.
 fn interpreter(folder: &std::path::Path) -> std::path::PathBuf {
@@ -34,7 +26,7 @@ fn a_script_runs_by_the_python_that_was_named() {
         (&["--", "-m", "app"][..], "python -m app\n<>\n"),
         (&["sh", "-c", "echo \"<$FORKGUARD_PYTHON>\""][..], "<>\n"),
     ] {
-        forkguard()
+        forkguard("run")
             .current_dir(folder.path())
             .env("FORKGUARD_PYTHON", &python)
             .args(words)

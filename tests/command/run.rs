@@ -3,19 +3,11 @@
 //! Would fail if the library were not preloaded, if the command stayed between the program and its
 //! parent, or if it changed how the program ends.
 
-use snapbox::cmd::{Command, cargo_bin};
-
-fn forkguard() -> Command {
-    Command::new(cargo_bin!("forkguard"))
-        .env_remove("LD_PRELOAD")
-        .arg("run")
-        .arg("--library")
-        .arg(forkguard_testkit::library())
-}
+use crate::programs::forkguard;
 
 #[test]
 fn the_exit_code_is_the_programs() {
-    forkguard()
+    forkguard("run")
         .args(["--", "sh", "-c", "exit 7"])
         .assert()
         .code(7);
@@ -35,7 +27,7 @@ fn a_mistyped_option_is_2() {
 
 #[test]
 fn a_program_that_is_not_there_is_127() {
-    forkguard()
+    forkguard("run")
         .args(["--", "no-such-program"])
         .assert()
         .code(127)
