@@ -30,8 +30,9 @@ def run(python, module, log, library=None, driver=None, template=None):
         environment["TMPDIR"] = place
         if library:
             environment["LD_PRELOAD"] = str(library)
-            # Not a report: of that there is no more than a log collector wants.
-            environment["FORKGUARD_TRACE"] = str(events)
+            # A report has no more than a log collector wants, and here each fork counts; a trace has every process,
+            # also those of tests that become another user, who may not write to the file.
+            environment["FORKGUARD_TRACE" if driver else "FORKGUARD_REPORT"] = str(events)
         if driver:
             environment["LD_LIBRARY_PATH"] = str(driver)
             environment["FORKGUARD_POLICY"] = "exec,warn"
