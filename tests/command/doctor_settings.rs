@@ -60,6 +60,43 @@ fn where_events_go() {
     assert_found(&outcome, "report", "warning", "descriptor 77");
 }
 
+#[test]
+fn where_no_events_go() {
+    let folder = folder();
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink("events", &link).unwrap();
+    for (path, why) in [(folder.path(), "a folder"), (&link, "a symbolic link")] {
+        let outcome = doctor().env("FORKGUARD_REPORT", path).run();
+        assert_found(&outcome, "report", "problem", why);
+        outcome.assert_code(1);
+    }
+    let outcome = doctor_after(
+        "mount -t tmpfs -o mode=1777 none /mnt && touch /mnt/events && chown 65534 /mnt/events ||
+         exit 9
+         FORKGUARD_REPORT=/mnt/events $doctor",
+    )
+    .run();
+    // In a namespace of one user the file can be given to nobody.
+    if outcome.code() != Some(9) {
+        assert_found(&outcome, "report", "problem", "a file of user 65534's");
+    }
+}
+
+#[test]
+fn a_command_that_is_not_there() {
+    for (command, count) in [("no-such-command -x", 1), ("true -x", 0), ("restart", 0)] {
+        let outcome = doctor()
+            .env("FORKGUARD_POLICY", "exec,abort")
+            .env("FORKGUARD_EXEC", command)
+            .run();
+        let found = about(&outcome, "settings");
+        let missing = found
+            .iter()
+            .filter(|line| line.starts_with("warning: no-such-command, which FORKGUARD_EXEC"));
+        assert_eq!(missing.count(), count, "{found:?}");
+    }
+}
+
 fn with_configuration(commands: &str) -> Program {
     doctor_after(&format!(
         "cp -a /etc /tmp/etc.$$ && mount --bind /tmp/etc.$$ /etc\n\

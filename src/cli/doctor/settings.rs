@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use super::Findings;
 use super::finding::Finding;
 use super::machine::Guard;
+use crate::program::find;
+use crate::trouble::reason;
 
 const SUBJECT: &str = "settings";
 const DEFAULT_FILE: &str = "/etc/forkguard.conf";
@@ -34,6 +36,7 @@ pub fn look(guard: Option<&Guard>) -> Findings {
         found.extend(ours.map(|line| Finding::problem(SUBJECT, line, "mend the setting")));
         found.extend(unknown(guard));
         found.extend(report(guard));
+        found.extend(command(guard));
     }
     found.extend(file(Path::new(DEFAULT_FILE), true));
     if let Some(named) = env::var_os("FORKGUARD_CONFIG").filter(|path| !path.is_empty()) {
@@ -114,22 +117,67 @@ fn report(guard: &Guard) -> Option<Finding> {
         None => ("events are", target.as_str()),
     };
     let path = PathBuf::from(path);
-    let exists = path.exists();
+    let place = path.display();
     let folder = path.parent().unwrap_or(Path::new("/"));
-    let tried = if exists { &path } else { folder };
+    if let Some(why) = refused(&path, folder) {
+        return Some(Finding::problem(
+            SUBJECT,
+            format!("{what} to go to {place}, and {why}: the guard writes nothing there"),
+            "name another file with FORKGUARD_REPORT",
+        ));
+    }
+    let tried = if path.exists() { &path } else { folder };
     Some(if may_write(tried) {
-        Finding::ok(SUBJECT, format!("{what} written to {}", path.display()))
+        Finding::ok(SUBJECT, format!("{what} written to {place}"))
     } else {
         Finding::problem(
             SUBJECT,
             format!(
-                "{what} to go to {}, and {} cannot be written to",
-                path.display(),
+                "{what} to go to {place}, and {} cannot be written to",
                 tried.display()
             ),
             "name another file with FORKGUARD_REPORT, or give this user the right to",
         )
     })
+}
+
+/// Why the guard does not write to what stands there already, whatever this user's rights are.
+fn refused(path: &Path, folder: &Path) -> Option<String> {
+    let there = fs::symlink_metadata(path).ok()?;
+    if there.is_dir() {
+        return Some("that is a folder".to_owned());
+    }
+    if there.is_symlink() {
+        return Some("that is a symbolic link, which is not followed".to_owned());
+    }
+    let is_everybodys = fs::metadata(folder).is_ok_and(|folder| folder.mode() & 0o002 != 0);
+    // SAFETY: takes nothing and cannot fail.
+    let is_others = there.uid() != 0 && there.uid() != unsafe { libc::geteuid() };
+    (is_everybodys && is_others).then(|| {
+        format!(
+            "that is a file of user {}'s in a folder that everybody may write",
+            there.uid()
+        )
+    })
+}
+
+/// Whether the command that is to stand in for a forked child is there.
+fn command(guard: &Guard) -> Option<Finding> {
+    let value = &guard.describes.setting("FORKGUARD_EXEC")?.value;
+    let word = value.split_whitespace().next()?;
+    let is_plain = !word.contains(['\'', '"', '\\']);
+    if !guard.may("exec") || value == "restart" || !is_plain {
+        return None;
+    }
+    let error = find(word.as_ref()).err()?;
+    Some(Finding::warning(
+        SUBJECT,
+        format!(
+            "{word}, which FORKGUARD_EXEC has run in a forked child's place, cannot be run here: {}",
+            reason(&error)
+        ),
+        "see to its name, and to PATH",
+    ))
 }
 
 fn may_write(path: &Path) -> bool {
