@@ -87,6 +87,19 @@ fn a_thousand_broken_lines_are_few_words() {
 }
 
 #[test]
+fn a_page_does_not_replace_the_events() {
+    let recorded = Recorded::of([roads("child-use")]);
+    let events = std::fs::read(recorded.file()).expect("the events");
+    recorded
+        .explain()
+        .args(["--html", "./events.jsonl"])
+        .assert()
+        .code(2)
+        .stderr_eq("forkguard: events.jsonl holds the events; name another file for the page\n");
+    assert_eq!(std::fs::read(recorded.file()).ok(), Some(events));
+}
+
+#[test]
 fn events_come_by_standard_input_and_the_reader_may_leave() {
     let recorded = Recorded::of([roads("child-use")]);
     let events = std::fs::read(recorded.file()).expect("the events");

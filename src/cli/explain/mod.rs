@@ -29,8 +29,9 @@ mod words;
 
 use std::collections::HashMap;
 use std::fmt::Write;
-use std::fs::File;
+use std::fs::{self, File, Metadata};
 use std::io::{self, BufRead, BufReader};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -45,7 +46,7 @@ use told::Told;
 
 use crate::arguments::Explain;
 use crate::time;
-use crate::trouble::{Ended, Trouble, print, reason, say};
+use crate::trouble::{Ended, Trouble, USAGE, print, reason, say};
 
 /// The exit code where nothing could be read.
 const NOTHING: u8 = 2;
@@ -61,6 +62,14 @@ pub fn explain(arguments: &Explain) -> Ended {
     } else {
         arguments.file.display().to_string()
     };
+    if let Some(page) = &arguments.html
+        && is_same_file(page, &arguments.file)
+    {
+        return Err(Trouble::new(
+            USAGE,
+            format!("{name} holds the events; name another file for the page"),
+        ));
+    }
     let read = read_all(&arguments.file, &name, arguments.html.is_some())?;
     let mut view = View {
         full: arguments.full,
@@ -82,6 +91,15 @@ pub fn explain(arguments: &Explain) -> Ended {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// Whether both names lead to one file, which a page would replace. Devices and pipes are not replaced.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let about = |path: &Path| fs::metadata(path).ok().filter(Metadata::is_file);
+    let (Some(one), Some(other)) = (about(one), about(other)) else {
+        return false;
+    };
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
 /// A page is not for a terminal: what looks like a colour in it is text.
