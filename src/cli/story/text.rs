@@ -53,6 +53,8 @@ fn who(process: &Process, seen: &Seen) -> String {
 /// Everything that is known, process by process.
 pub fn processes(all: &[Process], watched: &Watched, cwd: &Path) -> String {
     let mut text = String::new();
+    // Hundreds of workers get one advice, and it is given once.
+    let mut advised: Vec<(&[String], i32)> = Vec::new();
     for process in all {
         let name = plain(process.argv0.rsplit('/').next().unwrap_or_default());
         let _ = write!(text, "\n  pid {}  {name}", process.pid);
@@ -81,6 +83,15 @@ pub fn processes(all: &[Process], watched: &Watched, cwd: &Path) -> String {
         }
         if let Some(after) = &process.used_after_fork {
             after_fork(&mut text, after, cwd);
+            let known = advised.iter().find(|(ways, _)| *ways == after.advice);
+            if let Some((_, pid)) = known {
+                let _ = writeln!(text, "      fix  as for pid {pid}");
+            } else {
+                advice(&mut text, "      ", &after.advice);
+                if !after.advice.is_empty() {
+                    advised.push((&after.advice, process.pid));
+                }
+            }
         }
     }
     text
@@ -156,7 +167,6 @@ fn after_fork(text: &mut String, after: &AfterFork, cwd: &Path) {
         moment(text, "forked", forked, cwd);
     }
     moment(text, "used", &after.seen, cwd);
-    advice(text, "      ", &after.advice);
 }
 
 /// Items on lines of at most [`WIDTH`] columns: the first line has its beginning, the others are

@@ -1,4 +1,4 @@
-# Who initialises CUDA: a named `thread`; a `subprocess`; the process, whose forked `child` then uses it, or which ends with
+# Who initialises CUDA: a `thread`; a `subprocess`; the process, whose `child` (or `children`) then use it, or which ends with
 # a `code`, or a `signal`; `nobody` (also `fail`, `killed`); a child when the process has ended (`late`; not `late-nobody`).
 import ctypes
 import os
@@ -20,7 +20,7 @@ if what == "thread":
     worker.join()
 elif what == "subprocess":
     subprocess.run([sys.executable, "-B", __file__, "itself"], check=True)
-elif what in ("itself", "child", "code", "signal"):
+elif what in ("itself", "child", "children", "code", "signal"):
     initialise()
 
 if what == "child":
@@ -34,6 +34,12 @@ elif what == "fail":
     sys.exit(3)
 elif what in ("signal", "killed"):
     os.kill(os.getpid(), signal.SIGKILL)
+elif what == "children":
+    for _ in range(3):
+        if os.fork() == 0:
+            initialise()
+            os._exit(0)
+        os.wait()
 elif what.startswith("late"):
     ended, alive = os.pipe()
     if os.fork() == 0:
