@@ -16,7 +16,7 @@ fn the_exit_code_is_the_programs() {
 /// It is no program that anybody has.
 #[test]
 fn a_mistyped_option_is_2() {
-    forkguard()
+    forkguard("run")
         .args(["--polcy", "exec", "--", "true"])
         .assert()
         .code(2)
