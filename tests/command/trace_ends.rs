@@ -9,6 +9,7 @@ use forkguard_testkit::{client, script, tempfile};
 use snapbox::cmd::cargo_bin;
 use snapbox::{assert_data_eq, str};
 
+use crate::programs::put;
 use crate::watching::{folder, forkguard, of_python};
 
 #[test]
@@ -83,6 +84,16 @@ fn what_is_sent_to_the_command_is_passed_on() {
     said.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "got SIGTERM\n");
     assert_eq!(running.wait().unwrap().code(), Some(6));
+}
+
+#[test]
+fn a_text_without_an_interpreter_is_the_shells() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = put(folder.path(), "script", "exit 7\n");
+    for subcommand in ["run", "trace"] {
+        let outcome = forkguard(subcommand).arg("--").arg(&script).run();
+        outcome.assert_code(7);
+    }
 }
 
 #[test]
