@@ -36,6 +36,16 @@ forkguard: CUDA would be initialised by pid [..], [..]s after the start, at pkg/
 }
 
 #[test]
+fn the_driver_has_both_of_its_names() {
+    let code = "import ctypes; print(ctypes.CDLL('libcuda.so').cuInit(0))";
+    let outcome = of_python(check(), &["-c", code]).run();
+    outcome
+        .assert_code(1)
+        .assert_stdout(&["100"])
+        .assert_says("CUDA would be initialised by pid");
+}
+
+#[test]
 fn who_counts_devices_by_nvml_is_innocent() {
     // As PyTorch does, which goes to the driver where NVML fails.
     let code = "

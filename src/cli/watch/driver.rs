@@ -9,9 +9,13 @@ use std::process::Command;
 use crate::library;
 use crate::trouble::{FAILED, Trouble, reason};
 
-/// The driver, and NVML, by which programs count devices without it: the file of each stand-in.
-const DRIVER: (&CStr, &str) = (c"libcuda.so.1", "libforkguard_standin.so");
-const NVML: (&CStr, &str) = (c"libnvidia-ml.so.1", "libforkguard_standin_nvml.so");
+/// The driver, and NVML, by which programs count devices without it: the names by which a driver's
+/// installation has them, and the file of each stand-in.
+const DRIVER: ([&CStr; 2], &str) = ([c"libcuda.so.1", c"libcuda.so"], "libforkguard_standin.so");
+const NVML: ([&CStr; 2], &str) = (
+    [c"libnvidia-ml.so.1", c"libnvidia-ml.so"],
+    "libforkguard_standin_nvml.so",
+);
 /// The folders that the loader looks into first.
 const FOLDERS: &str = "LD_LIBRARY_PATH";
 
@@ -21,25 +25,24 @@ pub struct StandIn(Vec<(&'static CStr, PathBuf)>);
 impl StandIn {
     /// The stand-ins, where this machine has no driver that can be loaded.
     pub fn where_needed() -> Result<Option<Self>, Trouble> {
-        if can_be_loaded(DRIVER.0) {
+        if can_be_loaded(DRIVER.0[0]) {
             return Ok(None);
         }
         let mut found = Vec::new();
-        for (name, file) in [DRIVER, NVML] {
-            if can_be_loaded(name) {
-                continue;
+        for (names, file) in [DRIVER, NVML] {
+            for name in names.into_iter().filter(|name| !can_be_loaded(name)) {
+                let Some(path) = library::beside(file) else {
+                    return Err(Trouble::new(
+                        FAILED,
+                        format!(
+                            "this machine has no {}, and {file}, which stands in for it, is not \
+                             beside the command; install forkguard again",
+                            name.to_string_lossy()
+                        ),
+                    ));
+                };
+                found.push((name, path));
             }
-            let Some(path) = library::beside(file) else {
-                return Err(Trouble::new(
-                    FAILED,
-                    format!(
-                        "this machine has no {}, and {file}, which stands in for it, is not \
-                         beside the command; install forkguard again",
-                        name.to_string_lossy()
-                    ),
-                ));
-            };
-            found.push((name, path));
         }
         Ok(Some(Self(found)))
     }
