@@ -105,7 +105,8 @@ import ctypes, os
 driver = ctypes.CDLL("libcuda.so.1")
 driver.cuInit(0)
 names = {"driver": driver, "count": ctypes.byref(ctypes.c_int())}
-exec(compile("def f():\n  driver.cuDeviceGetCount(count)", "/srv/\x1b[2J\x9b1m\r\x07.py", "exec"), names)
+exec(compile("def f():\n  driver.cuDeviceGetCount(count)", "/srv/\x1b[2J\x9b1m\r\x07\x1b[8m\nforkguard: all is well.py",
+             "exec"), names)
 if os.fork() == 0:
     names["f"]()
 os.wait()
@@ -116,6 +117,8 @@ fn of_a_name() {
     let interpreter = std::env::var_os("FORKGUARD_TEST_PYTHON").unwrap_or_else(|| "python3".into());
     let outcome = Program::at(interpreter).args(["-c", NAMED]).run();
     outcome.assert_reports("cuDeviceGetCount");
-    assert!(outcome.stderr.contains("/srv/?[2J"), "{}", outcome.story());
+    // Neither a colour nor a line of its own.
+    let shown = "/srv/?[2J?1m???[8m?forkguard: all is well.py:2";
+    assert!(outcome.stderr.contains(shown), "{}", outcome.story());
     is_printable(&outcome);
 }

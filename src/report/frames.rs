@@ -100,6 +100,24 @@ pub fn tidy<'a>(file: &'a str, cwd: &str) -> &'a str {
     file
 }
 
+/// A name that the program has from anywhere, as people are shown it: what would move the cursor,
+/// change colours or begin a line that looks like the report's own is a question mark.
+pub struct Plain<'a>(pub &'a str);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0;
+        while let Some(at) = rest.find(char::is_control) {
+            f.write_str(&rest[..at])?;
+            f.write_str("?")?;
+            let mut letters = rest[at..].chars();
+            letters.next();
+            rest = letters.as_str();
+        }
+        f.write_str(rest)
+    }
+}
+
 /// A frame's place as a report shows it: `app.py:12`.
 #[derive(Clone, Copy)]
 pub struct Location<'a> {
@@ -111,7 +129,7 @@ pub struct Location<'a> {
 
 impl fmt::Display for Location<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(tidy(self.frame.file, self.cwd))?;
+        Plain(tidy(self.frame.file, self.cwd)).fmt(f)?;
         if self.frame.line > 0 {
             write!(f, ":{}", self.frame.line)?;
         }
@@ -240,7 +258,7 @@ impl fmt::Display for ModuleName<'_> {
             if i > 0 {
                 f.write_str(".")?;
             }
-            f.write_str(part)?;
+            Plain(part).fmt(f)?;
         }
         Ok(())
     }
@@ -339,6 +357,14 @@ mod tests {
                 .map_or("?".into(), |module| module.to_string());
             format!("{module} at {at}")
         })
+    }
+
+    #[test]
+    fn a_name_is_one_line_without_colours() {
+        let shown = |name| Plain(name).to_string();
+        assert_eq!(shown("grün/app.py"), "grün/app.py");
+        assert_eq!(shown("a\x1b[8m\nb\u{9b}1m\x7f"), "a?[8m?b?1m?");
+        assert_eq!(shown(""), "");
     }
 
     #[test]

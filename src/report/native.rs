@@ -5,6 +5,7 @@
 
 use core::fmt;
 
+use super::frames::Plain;
 use super::scene;
 use crate::sys::modules::{self, Located};
 
@@ -93,7 +94,8 @@ impl fmt::Display for Frame {
             return write!(f, "{:#x}", self.address);
         };
         // Addresses are printed as debuggers and addr2line count them: the return address.
-        write!(f, "{}+{:#x}", file_name(located.path), located.offset + 1)?;
+        let file = Plain(file_name(located.path));
+        write!(f, "{file}+{:#x}", located.offset + 1)?;
         if let Some(symbol) = located.symbol {
             write!(f, "  {symbol}")?;
         }

@@ -4,7 +4,7 @@
 //! those pays.
 
 use super::buffer::Buffer;
-use super::frames::{self, Beside, Location};
+use super::frames::{self, Beside, Location, Plain};
 use crate::lineage::Moment;
 use crate::stack::PythonLine;
 
@@ -37,7 +37,7 @@ fn line(out: &mut Buffer<'_>, frame: &PythonLine<'_>) {
             frame: *frame,
             cwd: ""
         },
-        frame.function
+        Plain(frame.function)
     ));
     if out.is_cut() && from > 0 {
         // Half a path names another file.

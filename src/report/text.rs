@@ -6,7 +6,7 @@
 use core::fmt;
 
 use super::buffer::{Buffer, width};
-use super::frames::{self, Beside, Folded, Location};
+use super::frames::{self, Beside, Folded, Location, Plain};
 use super::native::{self, Frame};
 use super::scene::Scene;
 use super::{Action, Kind, LISTED, Served, Service, Violation, advice};
@@ -135,7 +135,7 @@ pub fn initialised(out: &mut Buffer<'_>, at: &Moment, scene: &Scene<'_>) {
 
 /// A fork that became a fresh process, or did not, for `FORKGUARD_VERBOSE=1`.
 pub fn rewritten(out: &mut Buffer<'_>, rewrite: &Rewrite<'_>, at: &Moment) {
-    let Rewrite { process, .. } = rewrite;
+    let process = Plain(rewrite.process);
     if rewrite.replaced.is_some() {
         let (pid, function) = (at.pid, at.function());
         match rewrite.child {
@@ -202,7 +202,7 @@ pub fn served(out: &mut Buffer<'_>, served: &Served<'_>, scene: &Scene<'_>) {
 pub fn first_use(out: &mut Buffer<'_>, pid: i32, function: &str, caller: usize) {
     out.put(format_args!("forkguard: pid {pid} uses {function}"));
     if let Some(library) = native::library(caller) {
-        out.put(format_args!(", through {library}"));
+        out.put(format_args!(", through {}", Plain(library)));
     }
     out.put_str("\n");
 }
@@ -212,7 +212,7 @@ fn pair(out: &mut Buffer<'_>, seen: &Folded<'_>, scene: &Scene<'_>) {
         frame: seen.line,
         cwd: scene.cwd,
     };
-    out.put(format_args!("{at} {}", seen.line.function));
+    out.put(format_args!("{at} {}", Plain(seen.line.function)));
 }
 
 /// Escape sequences, or nothing.
@@ -279,8 +279,10 @@ impl fmt::Display for Call<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0.function())?;
         match native::library(self.0.caller) {
-            Some(library) if native::is_shared(library) => write!(f, ", through {library}"),
-            Some(program) => write!(f, ", called by {program}"),
+            Some(library) if native::is_shared(library) => {
+                write!(f, ", through {}", Plain(library))
+            }
+            Some(program) => write!(f, ", called by {}", Plain(program)),
             None => Ok(()),
         }
     }
@@ -453,7 +455,7 @@ impl fmt::Display for Head<'_> {
         }
         let thread = moment.thread();
         if !thread.is_empty() {
-            write!(f, "  {thread}")?;
+            write!(f, "  {}", Plain(thread))?;
         }
         if let Head::Initialised(v) = self {
             if v.initialising {
@@ -617,7 +619,7 @@ fn where_it_was(out: &mut Buffer<'_>, head: &Head<'_>, scene: &Scene<'_>, at: &C
     out.put(format_args!("{}{place}{}", paint.of("1"), paint.end()));
     out.pad(at.function.saturating_sub(column).max(1));
     column = at.function.max(column + 1);
-    out.put_str(function);
+    out.put(format_args!("{}", Plain(function)));
     let Some(library) = seen.library else {
         out.put_str("\n");
         return;
@@ -640,7 +642,7 @@ fn where_it_was(out: &mut Buffer<'_>, head: &Head<'_>, scene: &Scene<'_>, at: &C
     out.put(format_args!(
         "{}{beside}  {}{}\n",
         paint.of("2"),
-        library.function,
+        Plain(library.function),
         paint.end()
     ));
 }
