@@ -1,9 +1,11 @@
 //! `forkguard check` ends with 1 when CUDA was initialised or asked for, 0 when not, 2 when nothing can be said, and
 //! says which. Would fail if a verdict were another one's, or if the culprit were not named.
 
+use forkguard_testkit::{Program, library};
+use snapbox::cmd::cargo_bin;
 use snapbox::{assert_data_eq, str};
 
-use crate::watching::{forkguard, of_python};
+use crate::watching::{folder, forkguard, of_python};
 
 #[test]
 fn an_import_that_initialises_is_the_culprit() {
@@ -81,6 +83,37 @@ forkguard: nothing can be said: pid [..] (python[..]), which the program started
 
 "]]
     );
+}
+
+/// As containers' entry points do, and servers that are told a user.
+#[test]
+fn a_process_that_became_another_user_is_seen() {
+    // SAFETY: geteuid takes nothing and cannot fail.
+    if unsafe { libc::geteuid() } != 0 {
+        return;
+    }
+    for mask in ["022", "077"] {
+        let command = Program::at("sh")
+            .bare()
+            .args([
+                "-c",
+                "umask \"$0\" && cd \"$1\" && shift && exec \"$@\"",
+                mask,
+            ])
+            .arg(folder())
+            .arg(cargo_bin!("forkguard"))
+            .args(["check", "--library"])
+            .arg(library());
+        let outcome = of_python(command, &["later.py", "dropped"]).run();
+        outcome
+            .assert_code(1)
+            .assert_says("CUDA was initialised first by pid");
+        assert!(
+            !outcome.stderr.contains("could not write"),
+            "{}",
+            outcome.story()
+        );
+    }
 }
 
 /// Helpers end when they see that their program has: what they do until then is seen.

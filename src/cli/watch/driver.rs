@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, OsStr, OsString};
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -52,6 +52,8 @@ impl StandIn {
     pub fn give(&self, command: &mut Command, folder: &Path) -> Result<(), Trouble> {
         let own = folder.join("driver");
         fs::create_dir(&own)
+            // Whatever the umask is: the program may go on as another user.
+            .and_then(|()| fs::set_permissions(&own, PermissionsExt::from_mode(0o755)))
             .and_then(|()| {
                 self.0
                     .iter()

@@ -39,19 +39,21 @@ pub fn behind(file: &Path) -> Vec<Left> {
     }
 }
 
-/// The processes of this user's that have this entry in the environment that they were started with.
+/// The processes that have this entry in the environment that they were started with: this user's, and
+/// for root everybody's, for root's program may go on as another user.
 fn running(entry: &[u8]) -> Vec<Left> {
     // SAFETY: takes nothing and cannot fail.
     let user = unsafe { libc::geteuid() };
     let patience = Patience::new();
     let ours = |pid: &i32| fs::metadata(proc::path(*pid, "")).is_ok_and(|data| data.uid() == user);
+    let may = |pid: &i32| user == 0 || ours(pid);
     let has = |pid: &i32| {
         let environment = patience.read(*pid, "environ").unwrap_or_default();
         environment.split(|&byte| byte == 0).any(|at| at == entry)
     };
     let pids = proc::pids().unwrap_or_default();
     pids.into_iter()
-        .filter(|pid| ours(pid) && has(pid))
+        .filter(|pid| may(pid) && has(pid))
         .map(|pid| {
             let name = fs::read(proc::path(pid, "comm")).unwrap_or_default();
             let name = plain(String::from_utf8_lossy(&name).trim_end());

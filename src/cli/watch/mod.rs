@@ -9,7 +9,7 @@ mod signals;
 
 use std::env;
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -17,7 +17,7 @@ use std::path::Path;
 use std::process::ExitStatus;
 use std::time::{Duration, SystemTime};
 
-use tempfile::TempDir;
+use tempfile::{TempDir, TempPath};
 
 pub use driver::StandIn;
 use left::Left;
@@ -89,7 +89,14 @@ impl Watched {
     }
 }
 
-/// A folder that only this user can look into.
+/// Whether the program may go on as other users.
+fn may_become_others() -> bool {
+    // SAFETY: takes nothing and cannot fail.
+    unsafe { libc::geteuid() == 0 }
+}
+
+/// A folder that only this user can look into. What root's program does as another user is to be
+/// seen, too: that one may come through, and finds what it was given the name of.
 fn private_folder() -> Result<TempDir, Trouble> {
     let mut folder = env::temp_dir();
     // The loader splits its list of folders at these; and the program may change its own.
@@ -101,6 +108,12 @@ fn private_folder() -> Result<TempDir, Trouble> {
         .prefix("forkguard-")
         .permissions(PermissionsExt::from_mode(0o700))
         .tempdir_in(&folder)
+        .and_then(|made| {
+            if may_become_others() {
+                fs::set_permissions(made.path(), PermissionsExt::from_mode(0o711))?;
+            }
+            Ok(made)
+        })
         .map_err(|error| {
             let why = reason(&error);
             Trouble::new(
@@ -114,6 +127,28 @@ fn private_folder() -> Result<TempDir, Trouble> {
         })
 }
 
+/// The file in which the program's processes tell what they do; nobody else can guess its name.
+fn file_in(folder: &Path) -> Result<TempPath, Trouble> {
+    let mode = if may_become_others() { 0o622 } else { 0o600 };
+    tempfile::Builder::new()
+        .prefix("trace-")
+        .rand_bytes(24)
+        .tempfile_in(folder)
+        .and_then(|file| {
+            // Not when it is made: the umask would take from it.
+            file.as_file()
+                .set_permissions(PermissionsExt::from_mode(mode))?;
+            Ok(file.into_temp_path())
+        })
+        .map_err(|error| {
+            let why = reason(&error);
+            Trouble::new(
+                FAILED,
+                format!("no file can be made in {}: {why}", folder.display()),
+            )
+        })
+}
+
 /// Runs the program of `words`. The policy is the user's, where one is set; otherwise nothing is
 /// done about forked children, so that what is seen is the program as it is.
 pub fn watch(
@@ -122,7 +157,7 @@ pub fn watch(
     stand_in: Option<&StandIn>,
 ) -> Result<Watched, Trouble> {
     let folder = private_folder()?;
-    let file = folder.path().join("trace");
+    let file = file_in(folder.path())?;
     let words = &launch::words(words);
     let program = Program::of(words);
     let mut command = launch::guarded(words, library);
@@ -130,7 +165,7 @@ pub fn watch(
     if hindrance.as_ref().is_some_and(Hindrance::is_fatal) {
         launch::unguarded(&mut command);
     }
-    command.env(TOLD_BY, &file);
+    command.env(TOLD_BY, &*file);
     if env::var_os("FORKGUARD_POLICY").is_none_or(|policy| policy.is_empty()) {
         command.env("FORKGUARD_POLICY", "off");
     }

@@ -1,5 +1,5 @@
-# Who initialises CUDA: a `thread`; a `subprocess`; the process, whose `child` (or `children`) then use it, or which ends with
-# a `code`, or a `signal`; `nobody` (also `fail`, `killed`); a child when the process has ended (`late`; not `late-nobody`).
+# Who initialises CUDA: a `thread`; a `subprocess`; the process, whose `child` or `children` then use it, or which ends by
+# `code` or `signal`, or is another user (`dropped`); `nobody` (`fail`, `killed`); an orphan (`late`, not `late-nobody`).
 import ctypes
 import os
 import signal
@@ -40,6 +40,11 @@ elif what == "children":
             initialise()
             os._exit(0)
         os.wait()
+elif what == "dropped":
+    driver = ctypes.CDLL("libcuda.so.1")
+    os.setgid(65534)
+    os.setuid(65534)
+    driver.cuInit(0)
 elif what.startswith("late"):
     ended, alive = os.pipe()
     if os.fork() == 0:
