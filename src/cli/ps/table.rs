@@ -10,8 +10,10 @@ use super::look::{By, Family, Part, Process, Seen};
 use super::moment;
 use crate::event::plain;
 
-/// Columns of the table.
+/// Columns of the table where it is not for a terminal, and the fewest and the most on one.
 const COLUMNS: usize = 100;
+const FEWEST: usize = 60;
+const MOST: usize = 200;
 /// Columns that each part may take at most.
 const PID: usize = 24;
 const USER: usize = 12;
@@ -61,7 +63,7 @@ pub fn text(seen: &Seen) -> String {
                 }
             }
         }
-        table(&rows, &mut text);
+        table(&rows, columns(), &mut text);
     }
     if seen.denied > 0 {
         // SAFETY: takes nothing and cannot fail.
@@ -251,7 +253,19 @@ fn shorter(frame: &str, directory: Option<&str>) -> String {
     inside.unwrap_or(frame).to_owned()
 }
 
-fn table(rows: &[Row], text: &mut String) {
+/// As many as the terminal has, so that no line is broken in two.
+fn columns() -> usize {
+    // SAFETY: plain numbers, for which zero is a value.
+    let mut size: libc::winsize = unsafe { std::mem::zeroed() };
+    // SAFETY: a descriptor, and a place for the answer.
+    let asked = unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &raw mut size) };
+    if asked != 0 || size.ws_col == 0 {
+        return COLUMNS;
+    }
+    usize::from(size.ws_col).clamp(FEWEST, MOST)
+}
+
+fn table(rows: &[Row], columns: usize, text: &mut String) {
     let widest = |of: fn(&Row) -> &str, least: &str, most: usize| {
         let widths = rows.iter().map(|row| of(row).chars().count());
         widths.fold(least.len(), usize::max).min(most)
@@ -262,7 +276,7 @@ fn table(rows: &[Row], text: &mut String) {
     let cuda = widest(|row| row.cuda, "CUDA", CUDA);
     let place = widest(|row| &row.place, "INITIALISED, FORKED AT", PLACE);
     let others = pid + user + age + cuda + place + 5 * GAP.len();
-    let command = COLUMNS.saturating_sub(others);
+    let command = columns.saturating_sub(others);
     let _ = writeln!(
         text,
         "{HEAD}{:pid$}{GAP}{:user$}{GAP}{:age$}{GAP}{:cuda$}{GAP}{:place$}{GAP}COMMAND{HEAD:#}",
@@ -286,7 +300,7 @@ fn table(rows: &[Row], text: &mut String) {
         text.push_str(line.trim_end());
         text.push('\n');
         if let Some((below, aside)) = &row.aside {
-            let room = COLUMNS.saturating_sub(below.chars().count());
+            let room = columns.saturating_sub(below.chars().count());
             let aside = without_end(aside, room);
             let _ = writeln!(text, "{below}{ASIDE}{aside}{ASIDE:#}");
         }
@@ -326,6 +340,31 @@ mod tests {
             "….py:18 main"
         );
         assert_eq!(without_beginning("grün", 3), "…ün");
+    }
+
+    #[test]
+    fn rows_are_as_wide_as_the_terminal() {
+        let row = Row {
+            pid: "├─ 4242".to_owned(),
+            user: "somebody".to_owned(),
+            age: "3h".to_owned(),
+            cuda: "initialised",
+            place: "serve.py:9 load".to_owned(),
+            command: "x".repeat(300),
+            alarming: false,
+            aside: Some(("│ ".to_owned(), "policy abort; ".repeat(30))),
+        };
+        for columns in [80, 132] {
+            let mut text = String::new();
+            table(std::slice::from_ref(&row), columns, &mut text);
+            let plain = anstream::adapter::strip_str(&text).to_string();
+            let widths: Vec<usize> = plain
+                .lines()
+                .skip(1)
+                .map(|line| line.chars().count())
+                .collect();
+            assert_eq!(widths, [columns, columns]);
+        }
     }
 
     #[test]
