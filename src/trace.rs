@@ -13,7 +13,7 @@ use crate::config;
 use crate::lineage::{self, Moment};
 use crate::report::{Noted, emit};
 use crate::stack;
-use crate::sys::raw;
+use crate::sys::{modules, raw};
 
 struct Place(UnsafeCell<Moment>);
 
@@ -60,6 +60,10 @@ pub fn attempted(moment: &Moment, code: u32) {
 pub fn context(function: &CStr) {
     if !is_on() || lineage::is_clean() || !first_of_process(&TAKEN_IN) {
         return;
+    }
+    if lineage::initialised_here() {
+        // The library that makes it may have come since CUDA was initialised.
+        modules::refresh();
     }
     // SAFETY: the swap above lets one thread of a process come here, once.
     let moment = unsafe { &mut *MOMENT.0.get() };

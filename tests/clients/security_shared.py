@@ -52,7 +52,7 @@ def hostile():
     return refused
 
 
-print(worker())
+print(worker(), flush=True)
 there = sorted(name for _, name in of_the_guard())
 child = os.fork()
 if child == 0:

@@ -63,9 +63,10 @@ REVIVED = [
             told=Told(revived=range(1, 3)), **CELERY),
     carried("revive: RQ, a fork for each job", PROGRAM, ("revive",), works=_results("with", 8, 16),
             told=Told(revived=2), **RQ),
+    # One epoch: whom the workers have sent CUDA tensors to has a context from then on.
     carried("revive: torch DataLoader, .cuda(), asked through the runtime", "exec_torch_workers.py", ("revive",),
-            args=("asked", "dataloader"), needs=TORCH, env=RUNTIME, bare=("completed",),
-            works=(r"(?s)(batch: 4\.0 on cuda.*){2}", "^completed$"), told=Told(revived=range(1, 5))),
+            args=("asked", "epoch"), needs=TORCH, env=RUNTIME, bare=("completed",),
+            works=(r"(?s)batch: 4\.0 on cuda.*batch: 52\.0 on cuda", "^completed$"), told=Told(revived=2)),
 ]
 
 ABSENT = [

@@ -63,10 +63,10 @@ def with_executor():
     executor.shutdown()
 
 
-def with_dataloader():
+def with_dataloader(epochs=2):
     loader = DataLoader(Numbers(), batch_size=2, num_workers=2, multiprocessing_context="fork",
                         worker_init_fn=lambda number: fresh.tell())
-    for _ in range(2):
+    for _ in range(epochs):
         try:
             for batch in loader:
                 say(f"batch: {batch.sum().item()} on {batch.device.type}")
@@ -80,5 +80,10 @@ if PARENT == "asked":
 else:
     for result in map(work, range(4)):
         say(f"parent: {result}")
-{"pool": with_pool, "executor": with_executor, "dataloader": with_dataloader}[WORKERS]()
+{
+    "pool": with_pool,
+    "executor": with_executor,
+    "dataloader": with_dataloader,
+    "epoch": lambda: with_dataloader(1),
+}[WORKERS]()
 say("completed")
