@@ -10,6 +10,8 @@ use crate::watch::Watched;
 
 /// Columns of a line, where words can be wrapped.
 const WIDTH: usize = 100;
+/// Processes told one by one of those that did the same after a fork.
+const ALIKE: usize = 4;
 /// Native frames shown of a stack without Python.
 const NATIVE: usize = 4;
 
@@ -53,9 +55,17 @@ fn who(process: &Process, seen: &Seen) -> String {
 /// Everything that is known, process by process.
 pub fn processes(all: &[Process], watched: &Watched, cwd: &Path) -> String {
     let mut text = String::new();
-    // Hundreds of workers get one advice, and it is given once.
-    let mut advised: Vec<(&[String], i32)> = Vec::new();
+    // Hundreds of workers may do the same: what to do is told once, and of many they are counted.
+    let mut alike: Vec<Alike> = Vec::new();
     for process in all {
+        if let Some(after) = &process.used_after_fork
+            && process.first().is_none()
+            && let Some(known) = alike.iter_mut().find(|known| known.is(after))
+            && known.count >= ALIKE
+        {
+            known.count += 1;
+            continue;
+        }
         let name = plain(process.argv0.rsplit('/').next().unwrap_or_default());
         let _ = write!(text, "\n  pid {}  {name}", process.pid);
         let _ = if process.pid == watched.pid {
@@ -83,18 +93,46 @@ pub fn processes(all: &[Process], watched: &Watched, cwd: &Path) -> String {
         }
         if let Some(after) = &process.used_after_fork {
             after_fork(&mut text, after, cwd);
-            let known = advised.iter().find(|(ways, _)| *ways == after.advice);
-            if let Some((_, pid)) = known {
-                let _ = writeln!(text, "      fix  as for pid {pid}");
+            if let Some(known) = alike.iter_mut().find(|known| known.is(after)) {
+                known.count += 1;
+                if !after.advice.is_empty() {
+                    let _ = writeln!(text, "      fix  as for pid {}", known.pid);
+                }
             } else {
                 advice(&mut text, "      ", &after.advice);
-                if !after.advice.is_empty() {
-                    advised.push((&after.advice, process.pid));
-                }
+                let pid = process.pid;
+                let count = 1;
+                alike.push(Alike { after, pid, count });
             }
         }
     }
+    for Alike { pid, count, .. } in alike {
+        if let more @ 1.. = count.saturating_sub(ALIKE) {
+            let processes = if more == 1 { "process" } else { "processes" };
+            let _ = writeln!(text, "\n  {more} more {processes} did as pid {pid} did");
+        }
+    }
     text
+}
+
+/// Processes that did the same after a fork.
+struct Alike<'a> {
+    after: &'a AfterFork,
+    /// The first of them.
+    pid: i32,
+    count: usize,
+}
+
+impl Alike<'_> {
+    fn is(&self, other: &AfterFork) -> bool {
+        let of = |after: &AfterFork| {
+            let forked = after.forked.as_ref().and_then(|seen| seen.place.clone());
+            (forked, after.seen.place.clone(), after.initialised_in)
+        };
+        self.after.outcome == other.outcome
+            && self.after.advice == other.advice
+            && of(self.after) == of(other)
+    }
 }
 
 /// One moment: when, in which thread, which function, through which library; where; by which imports.

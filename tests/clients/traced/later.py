@@ -35,7 +35,7 @@ elif what == "fail":
 elif what in ("signal", "killed"):
     os.kill(os.getpid(), signal.SIGKILL)
 elif what == "children":
-    for _ in range(3):
+    for _ in range(7):
         if os.fork() == 0:
             initialise()
             os._exit(0)
