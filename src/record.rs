@@ -230,7 +230,5 @@ fn namespace() -> u64 {
 }
 
 fn is_alive(pid: c_int) -> bool {
-    // SAFETY: no signal is sent, it is only asked whether there is somebody.
-    let asked = raw::checked(unsafe { libc::syscall(libc::SYS_kill, pid, 0) });
-    asked != Err(libc::ESRCH)
+    !raw::is_gone(pid)
 }

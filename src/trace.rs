@@ -7,7 +7,7 @@
 
 use core::cell::UnsafeCell;
 use core::ffi::CStr;
-use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use core::sync::atomic::{AtomicI32, Ordering};
 
 use crate::config;
 use crate::lineage::{self, Moment};
@@ -38,9 +38,9 @@ fn first_of_process(of: &AtomicI32) -> bool {
 }
 
 /// The guard is in this program: a trace tells it from one that could not be guarded.
+/// Called once, by the constructor.
 pub fn loaded() {
-    static TOLD: AtomicBool = AtomicBool::new(false);
-    if !is_on() || TOLD.swap(true, Ordering::Relaxed) {
+    if !is_on() {
         return;
     }
     // SAFETY: called by the constructor, before the program has a second thread.

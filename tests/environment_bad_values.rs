@@ -114,7 +114,7 @@ os.wait()
 
 #[test]
 fn of_a_name() {
-    let interpreter = std::env::var_os("FORKGUARD_TEST_PYTHON").unwrap_or_else(|| "python3".into());
+    let interpreter = forkguard_testkit::interpreter();
     let outcome = Program::at(interpreter).args(["-c", NAMED]).run();
     outcome.assert_reports("cuDeviceGetCount");
     // Neither a colour nor a line of its own.

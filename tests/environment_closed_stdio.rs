@@ -22,15 +22,11 @@ with open(os.path.join(home, "result"), "w") as result:
     print(sorted(taken), os.WIFSIGNALED(status) and os.WTERMSIG(status), file=result)
 "#;
 
-fn interpreter() -> std::ffi::OsString {
-    std::env::var_os("FORKGUARD_TEST_PYTHON").unwrap_or_else(|| "python3".into())
-}
-
 fn run(variables: &[(&str, &str)]) -> (String, Vec<u64>) {
     let home = tempdir().expect("a directory for the program's files");
     let program = Program::at("/bin/sh")
         .args(["-c", "exec \"$0\" \"$@\" <&- >&- 2>&-"])
-        .arg(interpreter())
+        .arg(forkguard_testkit::interpreter())
         .args(["-c", PROGRAM])
         .arg(home.path());
     let outcome = variables
@@ -62,7 +58,7 @@ fn nor_what_is_wrong_with_the_settings() {
 fn an_open_standard_error_does_hear_it() {
     // The counterpart, so that the silence above is not for want of anything to say.
     let home = tempdir().expect("a directory for the program's files");
-    let outcome = Program::at(interpreter())
+    let outcome = Program::at(forkguard_testkit::interpreter())
         .args(["-c", PROGRAM])
         .arg(home.path())
         .run();

@@ -3,10 +3,6 @@
 
 use forkguard_testkit::{Program, client};
 
-fn interpreter() -> std::ffi::OsString {
-    std::env::var_os("FORKGUARD_TEST_PYTHON").unwrap_or_else(|| "python3".into())
-}
-
 #[test]
 fn sixty_four() {
     let outcome = Program::at("/bin/sh")
@@ -37,7 +33,9 @@ if child == 0:
 status = os.waitpid(child, 0)[1]
 print(os.WIFSIGNALED(status) and os.WTERMSIG(status))
 "#;
-    let outcome = Program::at(interpreter()).args(["-c", PROGRAM]).run();
+    let outcome = Program::at(forkguard_testkit::interpreter())
+        .args(["-c", PROGRAM])
+        .run();
     outcome
         .assert_stdout(&["6"])
         .assert_reports("cuDeviceGetCount");

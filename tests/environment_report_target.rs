@@ -7,10 +7,6 @@ use forkguard_testkit::{Outcome, Program, client};
 use std::fs;
 use std::os::unix::fs::symlink;
 
-fn interpreter() -> std::ffi::OsString {
-    std::env::var_os("FORKGUARD_TEST_PYTHON").unwrap_or_else(|| "python3".into())
-}
-
 fn fails_to(target: &str, why: &str) -> Outcome {
     let program = Program::client("roads").args(["dlsym", "child-use"]);
     told(program.env("FORKGUARD_REPORT", target).run(), why)
@@ -70,7 +66,7 @@ os.dup2(writer, 9)
 os.set_inheritable(9, True)
 os.execv(sys.argv[1], sys.argv[1:])
 "#;
-    let outcome = Program::at(interpreter())
+    let outcome = Program::at(forkguard_testkit::interpreter())
         .args(["-c", FULL_PIPE])
         .arg(client("roads"))
         .args(["dlsym", "child-use"])

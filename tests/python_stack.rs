@@ -10,7 +10,7 @@ use forkguard_testkit::{Program, driver_dir, library};
 
 #[test]
 fn every_scenario() {
-    let python = std::env::var_os("FORKGUARD_TEST_PYTHON").unwrap_or_else(|| "python3".into());
+    let python = forkguard_testkit::interpreter();
     let matrix = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/pystack-matrix");
     Program::at(matrix)
         .bare()

@@ -18,12 +18,8 @@ if os.fork() == 0:
 os.wait()
 ";
 
-fn interpreter() -> std::ffi::OsString {
-    std::env::var_os("FORKGUARD_TEST_PYTHON").unwrap_or_else(|| "python3".into())
-}
-
 fn run(arguments: &[&str], settings: &[(&str, &str)]) -> Outcome {
-    let program = Program::at(interpreter())
+    let program = Program::at(forkguard_testkit::interpreter())
         .args(["-c", PLAIN])
         .args(arguments);
     settings
@@ -107,7 +103,7 @@ os.wait()
 
 #[test]
 fn a_title_is_no_argument() {
-    let program = Program::at(interpreter())
+    let program = Program::at(forkguard_testkit::interpreter())
         .args(["-c", TITLED])
         .with_events();
     for asked in ["0", "1"] {

@@ -65,7 +65,7 @@ fn seconds(outcome: &forkguard_testkit::Outcome, what: &str) -> f64 {
 }
 
 fn is_not_held_up(by: &str) {
-    let python = std::env::var_os("FORKGUARD_TEST_PYTHON").unwrap_or_else(|| "python3".into());
+    let python = forkguard_testkit::interpreter();
     let program = Program::at(python)
         .args(["-c", FULL, by, PROGRAM])
         .policy("cpu");

@@ -31,7 +31,7 @@ forked(other)
 const BURST: usize = 500;
 
 fn run(policy: &str, verbose: &str) -> Outcome {
-    let python = std::env::var_os("FORKGUARD_TEST_PYTHON").unwrap_or_else(|| "python3".into());
+    let python = forkguard_testkit::interpreter();
     let program = Program::at(python).args(["-c", POOL]).policy(policy);
     program
         .env("FORKGUARD_VERBOSE", verbose)

@@ -36,7 +36,7 @@ for _ in range(60):
 
 #[test]
 fn whole_and_one_after_the_other() {
-    let python = std::env::var_os("FORKGUARD_TEST_PYTHON").unwrap_or_else(|| "python3".into());
+    let python = forkguard_testkit::interpreter();
     let program = Program::at(python).args(["-c", PROGRAM]);
     let outcome = program.env("FORKGUARD_REPORT", "fd:9").run();
     let read = outcome.stdout.lines().map(serde_json::from_str);

@@ -29,7 +29,7 @@ print(os.wait()[1])
 
 #[test]
 fn nothing_and_something_else_in_its_place() {
-    let python = std::env::var_os("FORKGUARD_TEST_PYTHON").unwrap_or_else(|| "python3".into());
+    let python = forkguard_testkit::interpreter();
     for place in ["empty", "filled"] {
         let program = Program::at(&python)
             .args(["-c", PROGRAM, place])

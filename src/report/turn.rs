@@ -73,10 +73,7 @@ impl Word {
 /// Whether the time of a turn is over, or its process is not there any more.
 fn is_over(held: u64, now: u64) -> bool {
     let left = (held as u32).wrapping_sub(now as u32) as i32;
-    // SAFETY: signal 0 is none; it only asks.
-    let gone =
-        || unsafe { libc::kill((held >> 32) as i32, 0) } == -1 && raw::errno() == libc::ESRCH;
-    left <= 0 || gone()
+    left <= 0 || raw::is_gone((held >> 32) as i32)
 }
 
 /// Milliseconds of the monotonic clock.

@@ -40,6 +40,13 @@ pub fn checked(answer: core::ffi::c_long) -> Result<usize, c_int> {
     }
 }
 
+/// Whether there is nobody of this number.
+pub fn is_gone(pid: c_int) -> bool {
+    // SAFETY: no signal is sent, it is only asked whether there is somebody.
+    let asked = checked(unsafe { libc::syscall(libc::SYS_kill, pid, 0) });
+    asked == Err(libc::ESRCH)
+}
+
 /// `errno`, as the last call left it.
 pub fn errno() -> c_int {
     // SAFETY: `__errno_location` always returns this thread's valid `errno`.

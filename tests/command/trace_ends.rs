@@ -39,7 +39,7 @@ fn a_program_that_is_not_there_is_127() {
 
 #[test]
 fn ctrl_c_reaches_the_program_once_and_the_command_waits() {
-    let interpreter = std::env::var_os("FORKGUARD_TEST_PYTHON").unwrap_or("python3".into());
+    let interpreter = forkguard_testkit::interpreter();
     let typist = forkguard_testkit::python("traced/typing_it.py").bare();
     let outcome = typist
         .arg(cargo_bin!("forkguard"))
@@ -61,7 +61,7 @@ fn ctrl_c_reaches_the_program_once_and_the_command_waits() {
 
 #[test]
 fn what_is_sent_to_the_command_is_passed_on() {
-    let interpreter = std::env::var_os("FORKGUARD_TEST_PYTHON").unwrap_or("python3".into());
+    let interpreter = forkguard_testkit::interpreter();
     let mut running = Command::new(cargo_bin!("forkguard"))
         .args(["trace", "--library"])
         .arg(forkguard_testkit::library())

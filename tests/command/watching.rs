@@ -25,6 +25,6 @@ pub fn forkguard(subcommand: &str) -> Program {
 
 /// A Python program of the folder and its arguments, behind `--`.
 pub fn of_python(command: Program, arguments: &[&str]) -> Program {
-    let interpreter = std::env::var_os("FORKGUARD_TEST_PYTHON").unwrap_or("python3".into());
+    let interpreter = forkguard_testkit::interpreter();
     command.arg("--").arg(interpreter).arg("-B").args(arguments)
 }

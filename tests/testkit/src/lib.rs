@@ -10,7 +10,8 @@ mod root;
 pub use forked::{answers_as_forked, same_as_forked};
 pub use outcome::Outcome;
 pub use program::{
-    Program, embedded_python, python, python_with_packages, python_with_torch, with_own_mounts,
+    Program, embedded_python, interpreter, python, python_with_packages, python_with_torch,
+    with_own_mounts,
 };
 pub use root::{GUARD, Root};
 pub use tempfile;

@@ -272,10 +272,14 @@ umount -l "$there"
 rmdir "$there"
 "#;
 
+/// The Python that tests use which need none of its packages.
+pub fn interpreter() -> OsString {
+    env::var_os("FORKGUARD_TEST_PYTHON").unwrap_or_else(|| "python3".into())
+}
+
 /// A Python client, by the interpreter that `FORKGUARD_TEST_PYTHON` names, else `python3`.
 pub fn python(script: &str) -> Program {
-    let interpreter = env::var_os("FORKGUARD_TEST_PYTHON").unwrap_or_else(|| "python3".into());
-    Program::at(interpreter)
+    Program::at(interpreter())
         .arg("-B")
         .arg(crate::script(script))
 }
@@ -339,7 +343,7 @@ fn rights_of_root() -> &'static [&'static str] {
 /// The program that takes a shared libpython in, when it is to call `cuInit`, and the script that Python runs there.
 /// The library is that of `FORKGUARD_TEST_PYTHON`, else of `python3`. Panics where that has none.
 pub fn embedded_python(when: &str, script: &str) -> Program {
-    let interpreter = env::var_os("FORKGUARD_TEST_PYTHON").unwrap_or_else(|| "python3".into());
+    let interpreter = interpreter();
     let answer = Command::new(&interpreter)
         .args(["-c", WHERE_LIBPYTHON_IS])
         .output()
