@@ -15,6 +15,10 @@ def result(job):
     return found.return_value if found.type.name == "SUCCESSFUL" else found.exc_string.strip().splitlines()[-1]
 
 
+def waits_for_work(connection):
+    return any(client["cmd"] == "blmove" and "b" in client["flags"] for client in connection.client_list())
+
+
 def main():
     with folder() as place, redis(place) as address:
         queue = Queue(connection=Redis.from_url(address))
@@ -25,6 +29,8 @@ def main():
             say(result(queue.enqueue("server_jobs.plain", 3)))
             jobs = [queue.enqueue("server_jobs.compute", number) for number in (1, 2)]
             say([result(job) for job in jobs])
+            # RQ raises within its signal handler, and in the middle of a pipeline that spoils its own farewell.
+            until(lambda: waits_for_work(queue.connection), "worker that waits for work")
             say(server.end())
 
 
