@@ -1,0 +1,70 @@
+"""The machine that figures are of, in words that mean something elsewhere."""
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+
+def described(python=sys.executable):
+    """What a reader has to know to compare the figures with another machine's."""
+    told = {
+        "cpu": _cpu(),
+        "cores": len(os.sched_getaffinity(0)),
+        "virtual": "hypervisor" in _first("/proc/cpuinfo", r"flags\s*:(.*)").split(),
+        "memory_gib": round(int(_first("/proc/meminfo", r"MemTotal:\s*(\d+)") or 0) / 2**20),
+        "linux": ".".join(platform.release().split("-")[0].split(".")[:2]),
+        "glibc": platform.libc_ver()[1],
+        "python": _python(python),
+        "huge_pages": _first("/sys/kernel/mm/transparent_hugepage/enabled", r"\[(\w+)\]"),
+        "load": round(os.getloadavg()[0], 2),
+    }
+    gpu = _gpu()
+    return {**told, **gpu}
+
+
+def sentence(told):
+    """`AMD EPYC, 2 cores (virtual), Linux 6.1, glibc 2.36, …`"""
+    parts = [
+        told["cpu"],
+        f"{told['cores']} cores{' of a virtual machine' if told['virtual'] else ''}",
+        f"Linux {told['linux']}",
+        f"glibc {told['glibc']}",
+        f"Python {told['python']}",
+    ]
+    if "gpu" in told:
+        parts.insert(0, f"{told['gpu']}, driver {told['driver']}")
+    parts += [f"{name} {version}" for name, version in sorted(told.get("packages", {}).items())]
+    parts.append(f"huge pages {told['huge_pages'] or 'unknown'}")
+    parts.append(f"load {told['load']:g} at the start")
+    return ", ".join(parts)
+
+
+def _cpu():
+    model = _first("/proc/cpuinfo", r"model name\s*:\s*(.+)") or platform.processor() or platform.machine()
+    return re.sub(r"\((R|TM)\)|\s+CPU|\s+Processor", "", model).strip()
+
+
+def _first(path, pattern):
+    try:
+        found = re.search(pattern, Path(path).read_text())
+    except OSError:
+        return ""
+    return found.group(1) if found else ""
+
+
+def _python(python):
+    asked = [str(python), "-c", "import platform; print(platform.python_version())"]
+    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _gpu():
+    if not shutil.which("nvidia-smi"):
+        return {}
+    asked = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    answer = subprocess.run(asked, capture_output=True, text=True)
+    fields = answer.stdout.splitlines()[0].split(", ") if answer.returncode == 0 and answer.stdout.strip() else []
+    return {"gpu": fields[0], "driver": fields[1]} if len(fields) == 2 else {}

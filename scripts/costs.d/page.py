@@ -1,0 +1,92 @@
+"""The tables of README's "What it costs", made of the files that the bench scripts wrote.
+
+A row that misses its aim, or that noise could have decided, is shown with the reason found, and one without a reason is
+an error: no miss goes into the page unexplained.
+"""
+
+import json
+
+import machine
+import record
+from figures import number, signed
+
+BEGIN, END = "<!-- costs: begin (scripts/costs makes this of scripts/data/costs) -->", "<!-- costs: end -->"
+# In this order; each is there or not.
+FILES = ["cpu.json", "instructions.json", "gpu.json", "starts.json"]
+REASONS = "reasons.json"
+
+
+class Problem(Exception):
+    """What is wrong with the figures or the page, in a sentence."""
+
+
+def made(folder):
+    """The text between the marks."""
+    reasons = json.loads((folder / REASONS).read_text())
+    parts = [_part(*record.read(folder / name), reasons) for name in FILES if (folder / name).is_file()]
+    if not parts:
+        raise Problem(f"there are no figures in {folder}")
+    return "\n\n".join(parts)
+
+
+def replaced(page, text):
+    """The page with the text between its marks."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise Problem(f"the page lacks its marks, {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n{text}\n{END}{after}"
+
+
+def _part(told, rows, reasons):
+    where = f"By `{told['script']}`, {told['taken']}, on {machine.sentence(told['machine'])}:"
+    heads = "| | bare | guarded | median of the pairs (95 % sure) | aim | |\n|---|---|---|---|---|---|"
+    return "\n".join([*_wrapped(where), "", heads, *[_line(row, reasons) for row in rows]])
+
+
+def _line(row, reasons):
+    if not row.pairs:
+        return f"| {row.what} | | | | {_aim(row)} | not measured: {row.note} |"
+    cells = [row.what, _with_unit(row.bare(), row.unit), _with_unit(row.guarded(), row.unit), _seen(row), _aim(row)]
+    return f"| {' | '.join([*cells, _verdict(row, reasons)])} |"
+
+
+def _with_unit(value, unit):
+    return "" if value is None else f"{number(value)} {unit}"
+
+
+def _seen(row):
+    bounds = row.interval()
+    if row.alone():
+        return ""
+    if row.aim and row.aim.kind == "more":
+        low, high = (signed(bound) for bound in bounds)
+        middle = signed(row.more())
+    else:
+        low, high = (record.times(bound) for bound in bounds)
+        middle = f"× {record.times(row.times())}"
+    return middle if low == high else f"{middle} ({low} … {high})"
+
+
+def _aim(row):
+    return row.aim.text() if row.aim else ""
+
+
+def _verdict(row, reasons):
+    verdict = row.verdict()
+    if verdict in ("", "reached"):
+        return verdict or row.note
+    if row.key not in reasons:
+        raise Problem(f"{row.key} is {verdict}, and {REASONS} gives no reason")
+    return f"{verdict}: {reasons[row.key]}"
+
+
+def _wrapped(text, width=120):
+    lines, line = [], ""
+    for word in text.split():
+        if line and len(line) + 1 + len(word) > width:
+            lines.append(line)
+            line = word
+        else:
+            line = f"{line} {word}".strip()
+    return [*lines, line]

@@ -1,0 +1,1 @@
+"""What the guard costs programs on a GPU: see command.py."""
