@@ -45,7 +45,18 @@ class Doubler(litserve.LitAPI):
         return OnGpu(output)
 
 
-def ask(port):
+class Server(litserve.LitServer):
+    """Tells when it knows its processes: an interrupt that comes before leaves them running, and LitServe waiting.
+    Nobody watches them, who at an interrupt now and then says that a worker has died.
+    """
+
+    started = multiprocessing.get_context("fork").Event()
+
+    def _start_worker_monitoring(self, *_):
+        self.started.set()
+
+
+def ask(port, started):
     """Until the server answers: it starts in its own time."""
     body = json.dumps({"input": [1, 2, 3]}).encode()
     address = "http://127.0.0.1:%d/predict" % port
@@ -61,6 +72,7 @@ def ask(port):
             break
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.05)
+    started.wait(60)
     os.kill(os.getppid(), signal.SIGINT)
 
 
@@ -69,9 +81,9 @@ def main():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    client = multiprocessing.get_context("fork").Process(target=ask, args=(port,))
+    client = multiprocessing.get_context("fork").Process(target=ask, args=(port, Server.started))
     client.start()
-    server = litserve.LitServer(Doubler(), accelerator="cpu", devices=1, fast_queue=True)
+    server = Server(Doubler(), accelerator="cpu", devices=1, fast_queue=True)
     server.run(host="127.0.0.1", port=port, log_level="error", generate_client_file=False)
     client.join()
     print("ended", client.exitcode, flush=True)
