@@ -101,18 +101,19 @@ const POLICIES: [Policy; 6] = [
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Chain {
     steps: [Policy; CHAIN],
-    len: usize,
+    /// How many follow the first.
+    more: usize,
 }
 
 impl Chain {
     /// The default.
     const ABORT: Self = Self {
         steps: [Policy::Abort; CHAIN],
-        len: 1,
+        more: 0,
     };
 
     fn steps(&self) -> &[Policy] {
-        &self.steps[..self.len]
+        &self.steps[..=self.more]
     }
 
     /// The first policy, which is asked first.
@@ -228,8 +229,8 @@ pub struct Config {
     pub verbose: u8,
     /// The exit code with which `abort` ends the process, instead of `SIGABRT`.
     pub exit_code: Option<u8>,
-    /// Whether the text may be coloured, if it goes to a terminal.
-    pub colour: bool,
+    /// Whether the text has no colours even on a terminal.
+    pub plain: bool,
     /// Whether workers under `exec` are copies of a fresh interpreter that is kept ready.
     pub template: Template,
     /// Whether the user says that no child touches a CUDA handle of its parent's, so that `revive`
@@ -254,11 +255,12 @@ pub struct Config {
 }
 
 impl Config {
-    /// What holds where nothing is set.
+    /// What holds where nothing is set. All of it is zeros: these 18 KB take no room in the
+    /// library's file, and no memory but where something is set.
     const DEFAULT: Self = Self {
         verbose: 0,
         exit_code: None,
-        colour: true,
+        plain: false,
         template: Template::WhereItPays,
         foreign_handles_unused: false,
         report_argv: false,
@@ -423,7 +425,14 @@ static STORE: Store = Store {
     config: UnsafeCell::new(Config::DEFAULT),
     file: UnsafeCell::new([0; FILE + 1]),
 };
-static DEFAULT: Config = Config::DEFAULT;
+
+/// The defaults. In a cell, for what never changes would stand in the file.
+struct Defaults(UnsafeCell<Config>);
+
+// SAFETY: nobody writes it.
+unsafe impl Sync for Defaults {}
+
+static DEFAULT: Defaults = Defaults(UnsafeCell::new(Config::DEFAULT));
 
 /// The configuration; the defaults before [`load`].
 pub fn get() -> &'static Config {
@@ -431,7 +440,8 @@ pub fn get() -> &'static Config {
         // SAFETY: `ready` says that `load` is done with it, and nobody writes it again.
         unsafe { &*STORE.config.get() }
     } else {
-        &DEFAULT
+        // SAFETY: nobody writes it.
+        unsafe { &*DEFAULT.0.get() }
     }
 }
 
@@ -629,7 +639,7 @@ impl Loader<'_> {
             if variable.starts_with(b"NO_COLOR=") && variable.len() > b"NO_COLOR=".len()
                 || variable == b"TERM=dumb"
             {
-                self.config.colour = false;
+                self.config.plain = true;
             }
             if !variable.starts_with(b"FORKGUARD_") {
                 continue;
@@ -793,17 +803,15 @@ impl Loader<'_> {
     }
 
     fn policy(&mut self, value: &[u8], place: Place<'_>) -> bool {
-        let mut chain = Chain {
-            steps: [Policy::Abort; CHAIN],
-            len: 0,
-        };
+        let mut steps = [Policy::Abort; CHAIN];
+        let mut len = 0;
         let mut unknown = false;
         for word in words(value) {
             match core::str::from_utf8(word).ok().and_then(Policy::of) {
-                Some(policy) if chain.steps[..chain.len].contains(&policy) => {}
+                Some(policy) if steps[..len].contains(&policy) => {}
                 Some(policy) => {
-                    chain.steps[chain.len] = policy;
-                    chain.len += 1;
+                    steps[len] = policy;
+                    len += 1;
                 }
                 None => {
                     unknown = true;
@@ -819,7 +827,9 @@ impl Loader<'_> {
         if unknown {
             return false;
         }
-        self.config.policy = if chain.len == 0 { Chain::ABORT } else { chain };
+        // Without a word it is the default, which is what the steps are then.
+        let more = len.saturating_sub(1);
+        self.config.policy = Chain { steps, more };
         true
     }
 
@@ -1234,7 +1244,7 @@ mod tests {
             (config.verbose, config.exit_code, config.report()),
             (0, None, None)
         );
-        assert!(config.colour);
+        assert!(!config.plain);
         assert_eq!(said, Vec::<String>::new());
     }
 
@@ -1249,7 +1259,7 @@ mod tests {
         ]);
         assert_eq!(said, Vec::<String>::new());
         assert_eq!(config.policy.first(), Policy::Warn);
-        assert_eq!(config.policy.len, 2);
+        assert_eq!(config.policy.steps().len(), 2);
         assert_eq!(config.report(), Some(Target::Path(c"/tmp/x.jsonl")));
         assert_eq!((config.verbose, config.exit_code), (2, Some(66)));
         assert!(config.ignores(b"cuDeviceGetCount"));
@@ -1467,9 +1477,9 @@ mod tests {
 
     #[test]
     fn colour_is_refused_as_usual() {
-        assert!(!environment(&[c"NO_COLOR=1"]).0.colour);
-        assert!(environment(&[c"NO_COLOR="]).0.colour);
-        assert!(!environment(&[c"TERM=dumb"]).0.colour);
+        assert!(environment(&[c"NO_COLOR=1"]).0.plain);
+        assert!(!environment(&[c"NO_COLOR="]).0.plain);
+        assert!(environment(&[c"TERM=dumb"]).0.plain);
     }
 
     #[test]

@@ -30,6 +30,10 @@
 //! Two rules hold in every room. The child of a multithreaded process may hold any lock for
 //! ever: nothing on the way to the first line of a report locks, allocates, or calls the loader.
 //! And a panic must not cross into C: the library is built with `panic = "abort"`.
+//!
+//! The library is linked without Rust's standard library, whose way to end a panic (reading its own
+//! debug information) would be a third of what every process loads.
+#![cfg_attr(not(test), no_std)]
 #![cfg_attr(
     test,
     allow(
@@ -39,6 +43,8 @@
         reason = "unit tests leave the exports out, and with them most callers"
     )
 )]
+
+extern crate alloc;
 
 pub mod config;
 pub mod describe;

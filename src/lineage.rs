@@ -217,14 +217,27 @@ pub fn has_foreign_handles() -> bool {
     FOREIGN_HANDLES.load(Ordering::Relaxed)
 }
 
+/// A fork of which nothing is known. (10 KB: none may stand on the stack, which may be a thread's
+/// 16 KB; and in a cell, for what never changes would stand in the library's file.)
+pub fn nowhere() -> &'static Fork {
+    struct Nowhere(UnsafeCell<Fork>);
+    // SAFETY: nobody writes it.
+    unsafe impl Sync for Nowhere {}
+    static NOWHERE: Nowhere = Nowhere(UnsafeCell::new(Fork {
+        at: Moment::EMPTY,
+        child: 0,
+    }));
+    // SAFETY: as above.
+    unsafe { &*NOWHERE.0.get() }
+}
+
 /// Where CUDA was initialised; empty where the record was not finished when the fork was made.
 pub fn initialisation() -> &'static Moment {
-    static NOT_RECORDED: Moment = Moment::EMPTY;
     if RECORDED.load(Ordering::Acquire) {
         // SAFETY: see `Place`: once recorded it is not written again in this process.
         unsafe { &*INITIALISATION.0.get() }
     } else {
-        &NOT_RECORDED
+        &nowhere().at
     }
 }
 

@@ -3,6 +3,7 @@
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use super::answers;
 use super::slots::{self, Index};
 use super::special::Special;
 use crate::lookup;
@@ -126,7 +127,6 @@ pub fn resolve(index: Index) -> Option<usize> {
 /// What a call answers whose function is not there: the program was linked against a driver that
 /// has it (or against no driver at all), and runs with one that has not.
 pub fn missing_answer(name: &CStr) -> u32 {
-    use cudarc::driver::sys::CUresult;
     let mut present = false;
     elf::each_object(|object| {
         present = object.file_name().starts_with(b"libcuda.so");
@@ -141,8 +141,8 @@ pub fn missing_answer(name: &CStr) -> u32 {
                 name.to_str().unwrap_or("a driver function"),
             ));
         }
-        CUresult::CUDA_ERROR_SHARED_OBJECT_SYMBOL_NOT_FOUND as u32
+        answers::SHARED_OBJECT_SYMBOL_NOT_FOUND
     } else {
-        CUresult::CUDA_ERROR_STUB_LIBRARY as u32
+        answers::STUB_LIBRARY
     }
 }

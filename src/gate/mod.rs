@@ -11,6 +11,7 @@
 //! Nothing here may lock, allocate, or call the loader, with one exception: a function that a
 //! program reaches by linking (not by `dlsym`) is looked up at its first call.
 
+pub mod answers;
 #[cfg_attr(target_arch = "x86_64", path = "x86_64.rs")]
 #[cfg_attr(target_arch = "aarch64", path = "aarch64.rs")]
 pub mod arch;
@@ -50,9 +51,6 @@ pub enum Standing {
     /// Forked from a process that had initialised CUDA.
     Forked,
 }
-
-/// What the driver answers while it is being taken down.
-const DEINITIALIZED: u32 = cudarc::driver::sys::CUresult::CUDA_ERROR_DEINITIALIZED as u32;
 
 const UNKNOWN: u32 = 0;
 const OWN: u32 = 1;
@@ -116,7 +114,7 @@ fn own(index: Index, caller: usize, stack: usize) -> usize {
     if lineage::has_foreign_handles() && slots::class(index) == Class::Teardown {
         // A process that ends takes down what it inherited, too, which this driver never made.
         if policy::teardown::is_ending(stack) {
-            return code::answer(DEINITIALIZED);
+            return code::answer(answers::DEINITIALIZED);
         }
         return forward(index, caller, false);
     }

@@ -7,17 +7,14 @@
 
 use core::sync::atomic::{AtomicI32, Ordering};
 
-use cudarc::driver::sys::CUresult;
 use forkguard_record::State;
 
 use super::{Call, Verdict, revive, violation};
 use crate::config::{self, Policy};
+use crate::gate::answers::NO_DEVICE;
 use crate::record;
 use crate::report::Service;
 use crate::sys::{environment, raw};
-
-/// What the driver answers on a machine without a device.
-const NO_DEVICE: u32 = CUresult::CUDA_ERROR_NO_DEVICE as u32;
 
 /// The process in which CUDA is absent, 0 for none; a forked child that inherits the number is not
 /// that process.

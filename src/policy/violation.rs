@@ -29,11 +29,6 @@ struct Used(UnsafeCell<Moment>);
 unsafe impl Sync for Used {}
 
 static USED: Used = Used(UnsafeCell::new(Moment::EMPTY));
-/// A record is 10 KB: none may stand on the stack, which may be a thread's 16 KB.
-static UNSEEN: Fork = Fork {
-    at: Moment::EMPTY,
-    child: 0,
-};
 static CLAIMED: AtomicBool = AtomicBool::new(false);
 
 /// Reports the call. Returns when the report is out; a thread that comes while another reports,
@@ -109,7 +104,7 @@ fn note(used: &mut Moment, call: &Call) {
 fn line() -> ([&'static Fork; FORKS_GIVEN], usize) {
     let mut found: [Option<&'static Fork>; FORKS_GIVEN] = [None; FORKS_GIVEN];
     let count = lineage::forks(&mut found);
-    let mut forks: [&Fork; FORKS_GIVEN] = [&UNSEEN; FORKS_GIVEN];
+    let mut forks: [&Fork; FORKS_GIVEN] = [lineage::nowhere(); FORKS_GIVEN];
     for (place, fork) in forks.iter_mut().zip(found.iter().flatten()) {
         *place = fork;
     }

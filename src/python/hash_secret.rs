@@ -7,6 +7,7 @@
 //! kernel without the C library, or has `PYTHONHASHSEED`, is left alone; and so is whatever is no
 //! interpreter, lest whoever makes its environment say what its random bytes are.
 
+use alloc::vec::Vec;
 use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_char};
 use core::sync::atomic::{AtomicBool, Ordering};

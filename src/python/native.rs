@@ -3,8 +3,6 @@
 use core::ffi::{CStr, c_char, c_int, c_long, c_uint, c_void};
 use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
-use once_cell::race::OnceBool;
-
 use super::api::Object;
 use super::template;
 use crate::policy::exec::{self, Rewrite};
@@ -77,12 +75,12 @@ unsafe impl Sync for Cell {}
 
 static CALLS: Cell = Cell(core::cell::UnsafeCell::new(None));
 static BEGUN: AtomicBool = AtomicBool::new(false);
-static READY: OnceBool = OnceBool::new();
+static READY: AtomicBool = AtomicBool::new(false);
 
 /// The functions, once all of them were found. After [`super::api::prepare`], which finds the
 /// interpreter.
 pub fn calls() -> Option<&'static Calls> {
-    if READY.get() != Some(true) {
+    if !READY.load(Ordering::Acquire) {
         if !super::api::is_initialized() || BEGUN.swap(true, Ordering::AcqRel) {
             return None;
         }
@@ -92,7 +90,7 @@ pub fn calls() -> Option<&'static Calls> {
         };
         // SAFETY: `BEGUN` lets one thread come here.
         unsafe { *CALLS.0.get() = Some(found) };
-        let _ = READY.set(true);
+        READY.store(true, Ordering::Release);
     }
     // SAFETY: `READY` says that it is written and stays.
     unsafe { (*CALLS.0.get()).as_ref() }

@@ -4,6 +4,7 @@
 //! All are noted with the thread before Python sees them ([`exec::start`], [`close_noted`]): an
 //! interrupt may be raised anywhere in the adapter, and none is forgotten for it.
 
+use alloc::vec::Vec;
 use core::cell::Cell;
 use core::ffi::{CStr, c_char, c_int, c_void};
 

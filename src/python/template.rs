@@ -1,6 +1,7 @@
 //! The warm template's side of Python: when the interpreter is told to make one, and the functions
 //! by which the adapter, in the program and in the template, reaches [`crate::template`].
 
+use alloc::vec::Vec;
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::sync::atomic::{AtomicI32, Ordering};
 

@@ -151,7 +151,7 @@ impl<'a> Sending<'a> {
 }
 
 fn colour(config: &Config) -> bool {
-    config.colour && sink::stderr_is_terminal()
+    !config.plain && sink::stderr_is_terminal()
 }
 
 /// Formats up to one line on the stack and writes it to stderr.

@@ -3,7 +3,7 @@
 //! By `/proc/self/fd`, with bare system calls and a small buffer: it is also asked in a forked
 //! child, on whatever stack that has.
 
-use core::ffi::c_int;
+use core::ffi::{CStr, c_int};
 
 use super::raw::checked;
 
@@ -14,16 +14,21 @@ const NAME_AT: usize = 19;
 
 /// Gives each open descriptor to `visit`; the error is why they cannot be known.
 pub fn each_open(mut visit: impl FnMut(c_int)) -> Result<(), c_int> {
+    each_number(c"/proc/self/fd", |fd, reading| {
+        if fd != reading {
+            visit(fd);
+        }
+    })
+}
+
+/// Gives each name in the folder that is a number to `visit`, with the descriptor by which the
+/// folder is read; the error is why they cannot be known.
+pub fn each_number(path: &CStr, mut visit: impl FnMut(c_int, c_int)) -> Result<(), c_int> {
     let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
     // SAFETY: a C string and flags.
-    let folder = checked(unsafe {
-        libc::syscall(
-            libc::SYS_openat,
-            libc::AT_FDCWD,
-            c"/proc/self/fd".as_ptr(),
-            flags,
-        )
-    })? as c_int;
+    let folder =
+        checked(unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags) })?
+            as c_int;
     let mut room = [0_u8; 1024];
     let result = loop {
         // SAFETY: the kernel writes at most `room.len()` bytes into `room`.
@@ -37,8 +42,8 @@ pub fn each_open(mut visit: impl FnMut(c_int)) -> Result<(), c_int> {
         };
         let mut rest = &room[..got];
         while let Some((entry, after)) = first_entry(rest) {
-            if let Some(fd) = number(entry).filter(|&fd| fd != folder) {
-                visit(fd);
+            if let Some(number) = number(entry) {
+                visit(number, folder);
             }
             rest = after;
         }

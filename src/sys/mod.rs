@@ -4,10 +4,14 @@ pub mod command_line;
 pub mod descriptors;
 pub mod elf;
 pub mod environment;
+#[cfg(not(test))]
+mod heap;
 pub mod imports;
 pub mod maps;
 pub mod memory;
 pub mod modules;
+#[cfg(not(test))]
+mod panic;
 pub mod process_lock;
 pub mod program;
 pub mod raw;

@@ -5,6 +5,7 @@
 
 use core::ffi::{CStr, c_int};
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use core::time::Duration;
 
 /// Keeps `errno` as the program left it, whatever the hook does.
 pub struct ErrnoGuard(c_int);
@@ -111,9 +112,14 @@ pub fn clock_ns(clock: libc::clockid_t) -> u64 {
 
 /// Lets a millisecond pass.
 pub fn pause_1ms() {
+    pause(Duration::from_millis(1));
+}
+
+/// Lets time pass; a signal may end it early.
+pub fn pause(time: Duration) {
     let time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 1_000_000,
+        tv_sec: time.as_secs() as libc::time_t,
+        tv_nsec: time.subsec_nanos().into(),
     };
     // SAFETY: the kernel reads the time; what was left of it is not asked for.
     unsafe { libc::nanosleep(&raw const time, core::ptr::null_mut()) };

@@ -5,6 +5,8 @@
 //! [`sleep`]. This process has one thread whenever anything here is called, so that what is kept
 //! here needs no lock.
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_void};
 use core::mem::MaybeUninit;
@@ -15,14 +17,14 @@ use super::wire::{self, Fd, Request};
 use super::{clone, sleeper, wait};
 use crate::lineage;
 use crate::report::sink;
-use crate::sys::raw;
+use crate::sys::{descriptors, raw};
 
 /// `IOPRIO_WHO_PROCESS`.
 const THREAD: i32 = 1;
 /// `IOPRIO_CLASS_IDLE`, where the kernel has it in the number.
 const IDLE: i32 = 3 << 13;
 /// How long threads that were told to end may take.
-const THREADS_END: Duration = Duration::from_secs(1);
+const THREADS_END_NS: u64 = 1_000_000_000;
 /// Numbers below this are kept free of what the imports open.
 const RESERVED: i32 = 256;
 /// The stack of the one that watches.
@@ -142,13 +144,13 @@ pub fn settle() -> Result<(), &'static str> {
     if child > 0 {
         super::start::reap(child);
     }
-    let begun = std::time::Instant::now();
-    while threads() != 1 {
-        if begun.elapsed() > THREADS_END {
+    let begun = raw::clock_ns(libc::CLOCK_MONOTONIC);
+    while !has_one_thread() {
+        if raw::clock_ns(libc::CLOCK_MONOTONIC) - begun > THREADS_END_NS {
             return Err("importing what the program imported starts threads");
         }
         // A thread that was joined is in the kernel's list for a moment longer.
-        std::thread::sleep(Duration::from_millis(2));
+        raw::pause(Duration::from_millis(2));
     }
     if wait::has_children() {
         return Err("importing what the program imported starts processes");
@@ -331,23 +333,17 @@ fn enter(directory: i32) -> Result<(), i32> {
     failed.map_or(Ok(()), Err)
 }
 
-fn threads() -> usize {
-    std::fs::read_dir("/proc/self/task").map_or(usize::MAX, Iterator::count)
+fn has_one_thread() -> bool {
+    let mut threads = 0;
+    let listed = descriptors::each_number(c"/proc/self/task", |_, _| threads += 1);
+    listed.is_ok() && threads == 1
 }
 
 fn open_files() -> Vec<i32> {
-    let listed = std::fs::read_dir("/proc/self/fd").map_or(Vec::new(), |folder| {
-        folder
-            .flatten()
-            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-            .collect()
-    });
-    // One of them was the folder itself.
-    listed
-        .into_iter()
-        // SAFETY: asks about a number.
-        .filter(|&fd| unsafe { libc::fcntl(fd, libc::F_GETFD) } >= 0)
-        .collect()
+    let mut files = Vec::new();
+    // Where they cannot be known, none is.
+    let _ = descriptors::each_open(|fd| files.push(fd));
+    files
 }
 
 fn close_all_but(kept: &[i32]) {

@@ -4,6 +4,7 @@
 //! It must not end before, for that would be a `SIGCHLD` out of nowhere; and it is not to hold
 //! the memory of an interpreter with all its libraries meanwhile.
 
+use alloc::vec::Vec;
 use core::ffi::{CStr, c_char};
 
 /// The one file that it has: the program's pidfd.

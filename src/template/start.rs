@@ -1,6 +1,7 @@
 //! Starting the template: a fresh interpreter that has nothing of the program's but its
 //! environment and its place among the processes.
 
+use alloc::string::String;
 use core::ffi::{CStr, c_char};
 use core::mem::MaybeUninit;
 use core::time::Duration;
@@ -8,6 +9,7 @@ use core::time::Duration;
 use super::inherit::Inherited;
 use super::{adopt, is_gone, wire};
 use crate::config;
+use crate::report::buffer::Buffer;
 use crate::report::emit;
 use crate::report::sink::Target;
 use crate::sys::raw;
@@ -150,12 +152,15 @@ fn say_why(pid: i32) {
         return;
     }
     let mut room = [0; 512];
-    let Ok(path) = std::ffi::CString::new(format!("/proc/{pid}/cmdline")) else {
+    let mut name = [0; 40];
+    let mut out = Buffer::new(&mut name);
+    out.put(format_args!("/proc/{pid}/cmdline\0"));
+    let Ok(path) = CStr::from_bytes_until_nul(out.finish()) else {
         return;
     };
     // It is executing that program right now; a moment later its arguments are there.
     for _ in 0..20 {
-        let line = raw::read_file(&path, &mut room).unwrap_or_default();
+        let line = raw::read_file(path, &mut room).unwrap_or_default();
         let mut words = line.split(|&byte| byte == 0);
         if let (Some(b"forkguard-sleeper"), Some(why)) = (words.next(), words.next()) {
             return emit::notice(format_args!(
@@ -163,7 +168,7 @@ fn say_why(pid: i32) {
                 String::from_utf8_lossy(why)
             ));
         }
-        std::thread::sleep(Duration::from_millis(5));
+        raw::pause(Duration::from_millis(5));
     }
 }
 

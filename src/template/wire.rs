@@ -14,6 +14,8 @@
 //! Both ends are processes of one user on one machine that run this very library, and each checks
 //! with the kernel which process the other is.
 
+use alloc::vec;
+use alloc::vec::Vec;
 use core::mem::{MaybeUninit, size_of, size_of_val};
 
 use super::inherit::Inherited;
