@@ -31,7 +31,7 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 # The packages' is the one that users get.
 LIBRARIES = [TARGET / "package" / "binaries" / "libforkguard.so", TARGET / "release" / "libforkguard.so"]
 # How many programs get ready at a time, and how long that, or one measurement, may take.
-AT_ONCE = 10
+AT_ONCE = 4 + len(os.sched_getaffinity(0))
 READY_SECONDS = 120
 ANSWER_SECONDS = 60
 # Of a case's turns, though its share of the time is over.
@@ -114,9 +114,14 @@ class GpuBench:
         workers = {program: self._worker(case, None) for program, case in programs.items()}
         for program, worker in workers.items():
             try:
-                versions = worker.answer(READY_SECONDS)
-                self.record.told["machine"].setdefault("packages", {}).update(versions)
-                self.counts[program] = self._count(worker, programs[program].lasts)
+                self.record.told["machine"].setdefault("packages", {}).update(worker.answer(READY_SECONDS))
+            except Failed as failed:
+                self.faults[program] = str(failed)
+        # When all are there: what still starts would make the others look slow.
+        for program, worker in workers.items():
+            try:
+                if program not in self.faults:
+                    self.counts[program] = self._count(worker, programs[program].lasts)
             except Failed as failed:
                 self.faults[program] = str(failed)
             finally:
@@ -143,6 +148,8 @@ class GpuBench:
                 raise Failed(self.faults[_program(case)])
             pairs = self._pairs(case, workers)
             self._turns(case, pairs, ends, row, also)
+            for worker in workers:
+                worker.let_end()
             for worker in workers:
                 worker.end()
         except Failed as failed:

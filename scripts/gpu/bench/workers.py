@@ -48,9 +48,16 @@ class Worker:
         line, _, self._rest = self._rest.partition(b"\n")
         return json.loads(line)
 
+    def let_end(self):
+        """At its input's end it ends by itself."""
+        try:
+            self.process.stdin.close()
+        except BrokenPipeError:
+            # It is gone, and did not read what it was asked last.
+            pass
+
     def end(self, patience=30):
-        """Lets it end by itself, which it does at its input's end, and says what was wrong with that."""
-        self.process.stdin.close()
+        """Waits for its end, and says what was wrong with it."""
         try:
             code = self.process.wait(patience)
         except subprocess.TimeoutExpired:
@@ -67,7 +74,7 @@ class Worker:
         if self.process.poll() is None:
             os.killpg(self.process.pid, 9)
             self.process.wait()
-        self.process.stdin.close()
+        self.let_end()
         self.process.stdout.close()
 
     def _last_words(self):
