@@ -63,15 +63,18 @@ class Starts:
 
 
 def table(title, heads, told, columns):
-    """Rows of medians in ms, and, of column `heads[1]`, how often the fork's."""
+    """Rows of medians in ms, and, of column `heads[1]`, how often the fork's. What was printed, for a file."""
+    printed = {}
     print(f"\n{title}")
     print(f"  {'':<16}" + "".join(f"{head:>18}" for head in heads) + f"{'x fork':>10}")
     base = None
     for way, programs in told.items():
         cells = [column(programs) for column in columns]
         base = base or cells[1]
+        printed[way] = [None if cell is None else round(cell * 1000, 3) for cell in cells]
         shown = "".join(f"{'-' if cell is None else format(cell * 1000, '.1f'):>18}" for cell in cells)
         print(f"  {way:<16}{shown}{cells[1] / base:>10.1f}", flush=True)
+    return {"title": title, "heads": heads, "ways": printed}
 
 
 def later(number):
@@ -99,7 +102,8 @@ def free_gib():
     return available // 2**20
 
 
-def print_tables(starts, gib, imports):
+def print_tables(starts, gib, imports, keep=lambda table: None):
+    """`keep` takes each table when it is printed."""
     if not starts.has("cloudpickle"):
         sys.exit(f"bench: {starts.python} has no cloudpickle, which exec is to be measured with")
     gib = min(8, max(1, free_gib() // 2)) if gib is None else gib
@@ -113,8 +117,8 @@ def print_tables(starts, gib, imports):
         for size in (0, gib):
             memory = f"{size:g} GiB of memory" if size else "little memory"
             told = starts.measure(name, str(size))
-            table(f"a parent of {memory}, imports {name}", heads, told, columns)
+            keep(table(f"a parent of {memory}, imports {name}", heads, told, columns))
         if name == "torch":
             told = starts.measure("epochs", str(EPOCH_WORKERS))
             title = f"an epoch of torch's DataLoader, {EPOCH_WORKERS} new workers each"
-            table(title, ("first epoch", "later epochs"), told, (first(0), later(0)))
+            keep(table(title, ("first epoch", "later epochs"), told, (first(0), later(0))))

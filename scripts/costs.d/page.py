@@ -14,6 +14,8 @@ BEGIN, END = "<!-- costs: begin (scripts/costs makes this of scripts/data/costs)
 # In this order; each is there or not.
 FILES = ["cpu.json", "instructions.json", "gpu.json", "starts.json"]
 REASONS = "reasons.json"
+# Of the times that bench.d/starts.py tells, those that a program waits for.
+SHOWN = ("first line", "CUDA ready", "later epochs")
 
 
 class Problem(Exception):
@@ -44,8 +46,31 @@ def replaced(page, text):
 
 def _part(told, rows, reasons):
     where = f"By `{told['script']}`, {told['taken']}, on {machine.sentence(told['machine'])}:"
-    heads = "| | bare | guarded | median of the pairs (95 % sure) | aim | |\n|---|---|---|---|---|---|"
-    return "\n".join([*_wrapped(where), "", heads, *[_line(row, reasons) for row in rows]])
+    lines = _wrapped(where)
+    if rows:
+        heads = ["", "| | bare | guarded | median of the pairs (95 % sure) | aim | |", "|---|---|---|---|---|---|"]
+        lines += [*heads, *[_line(row, reasons) for row in rows]]
+    if told.get("tables"):
+        lines += ["", *_ways(told["tables"])]
+    return "\n".join(lines)
+
+
+def _ways(tables):
+    """One table of all: what is timed in rows, the ways to start a worker in columns, milliseconds; and exec, without
+    a template, against spawn, than which it is to be no slower."""
+    ways = list(tables[0]["ways"])
+    lines = [f"| ms, medians | {' | '.join(ways)} | exec ÷ spawn |", "|---" * (len(ways) + 2) + "|"]
+    for table in tables:
+        for place, head in enumerate(table["heads"]):
+            if head in SHOWN:
+                took = {way: table["ways"][way][place] for way in ways}
+                cells = [number(took[way]) for way in ways] + [_ratio(took.get("exec"), took.get("spawn"))]
+                lines.append(f"| {table['title']}: {head} | {' | '.join(cells)} |")
+    return lines
+
+
+def _ratio(one, other):
+    return f"× {one / other:.2f}" if one and other else "–"
 
 
 def _line(row, reasons):

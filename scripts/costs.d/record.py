@@ -29,6 +29,8 @@ class Record:
             "library": {"bytes": library.stat().st_size, "sha256": hashlib.sha256(library.read_bytes()).hexdigest()},
         }
         self.rows = {}
+        # Tables of more than two sides, as bench.d/starts.py prints them.
+        self.tables = []
 
     def start(self):
         print(machines.sentence(self.told["machine"]))
@@ -37,13 +39,24 @@ class Record:
     def keep(self, row):
         """Takes a row into the file as far as it is."""
         self.rows[row.key] = row
+        self._write()
+
+    def keep_table(self, table):
+        """Takes a table into the file."""
+        self.tables.append(table)
+        self._write()
+
+    def _write(self):
         if self.path is None:
             return
         # One line a row: a list of two thousand lines is nobody's to read.
         heads = [f"{json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in self.told.items()]
-        rows = ",\n  ".join(json.dumps(_written(kept), ensure_ascii=False) for kept in self.rows.values())
+        lists = {"rows": [_written(row) for row in self.rows.values()], "tables": self.tables}
+        for name, members in lists.items():
+            lines = ",".join(f"\n  {json.dumps(member, ensure_ascii=False)}" for member in members)
+            heads.append(f'"{name}": [{lines}\n ]')
         beside = self.path.with_name(self.path.name + ".new")
-        beside.write_text("{\n " + ",\n ".join(heads) + f',\n "rows": [\n  {rows}\n ]\n}}\n')
+        beside.write_text("{\n " + ",\n ".join(heads) + "\n}\n")
         os.replace(beside, self.path)
 
     def end(self, row):
