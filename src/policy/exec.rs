@@ -62,7 +62,9 @@ pub fn started() -> Option<i32> {
     if here.started.get() == 0 {
         crate::python::audit::unarmed_fork();
     }
-    Some(here.started.replace(0)).filter(|&pid| pid != 0)
+    let pid = Some(here.started.replace(0)).filter(|&pid| pid != 0)?;
+    crate::python::spawn::let_go();
+    Some(pid)
 }
 
 /// A fresh process was started in the place of this thread's next fork.
@@ -71,7 +73,7 @@ pub fn start(pid: i32) {
 }
 
 /// A process that was started for a fork that never came: another audit hook forbade it, or an
-/// interrupt did.
+/// interrupt did. It has run nothing of the program's.
 pub fn abandon() {
     let pid = thread::current().started.replace(0);
     if pid > 0 {
@@ -80,6 +82,8 @@ pub fn abandon() {
         unsafe { libc::kill(pid, libc::SIGKILL) };
         spawn::reap(pid);
     }
+    // Last, for it lets go who waits for it.
+    crate::python::spawn::close_noted();
 }
 
 /// Keeps why this thread's next fork stays a fork.

@@ -46,6 +46,7 @@ const SOURCES: &[Source] = &sources!("adapter":
     "torch_state",
     "state",
     "status",
+    "answered",
     "sealed",
     "buffers",
     "payload",
@@ -137,7 +138,7 @@ fn decide(in_fork: bool) -> Answer {
     here.rewriting.set(1);
     // SAFETY: both ways here hold the GIL.
     let mut answer = unsafe { ask(calls, in_fork) };
-    spawn::close_noted();
+    spawn::close_directory();
     if !in_fork && matches!(answer, Answer::Started(_)) {
         // An interrupt that came meanwhile is raised here, where it ends the start: a moment later
         // it would be raised in the program's at-fork handlers, which lose it.
@@ -148,7 +149,8 @@ fn decide(in_fork: bool) -> Answer {
     }
     here.rewriting.set(0);
     if !matches!(answer, Answer::Started(_)) {
-        // Something was raised after a process had been started: nobody else would know of it.
+        // Something may have been raised after a process had been started: nobody else would know
+        // of it.
         exec::abandon();
     }
     answer

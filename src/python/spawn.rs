@@ -3,6 +3,14 @@
 //!
 //! All are noted with the thread before Python sees them ([`exec::start`], [`close_noted`]): an
 //! interrupt may be raised anywhere in the adapter, and none is forgotten for it.
+//!
+//! Between a process's start and the answer of the program's `fork` an exception can still end the
+//! start, and the program is not to find that its worker has worked. So the fresh process, executed
+//! or copied, runs nothing of the program's before it can lock the payload (`adapter/answered.py`),
+//! on which this process has a lock from the beginning. It is a lock of the process, not of the
+//! descriptor: no child has it, and the kernel takes it back from a process that dies. Whether the
+//! program died before its `fork` answered or after is told by the file's position, which all who
+//! have the descriptor share.
 
 use alloc::vec::Vec;
 use core::cell::Cell;
@@ -12,7 +20,7 @@ use super::api::Object;
 use super::hash_secret::{self, Variable};
 use super::native::{Calls, calls};
 use crate::policy::exec;
-use crate::sys::raw::checked;
+use crate::sys::raw::{self, checked};
 use crate::sys::spawn::{self, Program};
 use crate::sys::{descriptors, rights, thread};
 
@@ -20,6 +28,12 @@ unsafe extern "C" {
     /// The C library's.
     static environ: *const *const c_char;
 }
+
+/// The position that says that the program's `fork` has answered; nobody reads by it.
+const ANSWERED: libc::off_t = 1;
+/// What the adapter seals a payload with: all there are.
+const SEALS: c_int =
+    libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
 
 /// `Py_buffer`.
 #[repr(C)]
@@ -55,8 +69,8 @@ impl Bytes {
     }
 }
 
-/// `payload(name)`: `(fd, errno)`. An empty memfd that can be sealed; it is closed when the adapter
-/// has decided.
+/// `payload(name)`: `(fd, errno)`. An empty memfd that can be sealed; it is closed when the program's
+/// `fork` answers, or when there is to be no fresh process.
 ///
 /// # Safety
 /// For the interpreter to call, with the GIL and a tuple.
@@ -72,8 +86,11 @@ pub unsafe extern "C" fn payload(_module: Object, arguments: Object) -> Object {
             return core::ptr::null_mut();
         }
         let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
-        let made = libc::memfd_create(name, flags);
-        answered(calls, noted(&thread::current().payload, made))
+        let made = noted(&thread::current().payload, libc::memfd_create(name, flags));
+        if let Ok(fd) = made {
+            lock(fd);
+        }
+        answered(calls, made)
     }
 }
 
@@ -106,11 +123,42 @@ fn close(place: &Cell<u32>) {
     }
 }
 
+/// Has whoever wants a lock on it wait. Where there can be none, a fresh process is not held back.
+fn lock(fd: c_int) {
+    // SAFETY: plain numbers, for which zero is a value: the file from its beginning to its end.
+    let mut whole: libc::flock = unsafe { core::mem::zeroed() };
+    whole.l_type = libc::F_WRLCK as _;
+    // SAFETY: reads the one value.
+    unsafe { libc::fcntl(fd, libc::F_SETLK, &raw const whole) };
+}
+
+/// The program's `fork` answers: the fresh process may run the program's code.
+pub fn let_go() {
+    let _errno = raw::ErrnoGuard::new();
+    if let Some(fd) = thread::current().payload.get().checked_sub(1) {
+        let fd = fd as c_int;
+        // The program's at-fork handlers ran meanwhile, and may have closed and opened anything.
+        // SAFETY: numbers, and nothing else has these seals but what was made here.
+        unsafe {
+            if libc::fcntl(fd, libc::F_GET_SEALS) != SEALS {
+                thread::current().payload.set(0);
+                return;
+            }
+            libc::lseek(fd, ANSWERED, libc::SEEK_SET);
+        }
+    }
+    close_noted();
+}
+
+/// Closes the working directory, which nobody needs once a process was asked for.
+pub fn close_directory() {
+    close(&thread::current().directory);
+}
+
 /// Closes what was opened for this thread's last start.
 pub fn close_noted() {
-    let here = thread::current();
-    close(&here.payload);
-    close(&here.directory);
+    close(&thread::current().payload);
+    close_directory();
 }
 
 /// `spawn(arguments, environment, kept, signal)`: `(pid, errno)`, one of them 0. The file is the

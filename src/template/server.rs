@@ -244,9 +244,13 @@ pub fn become_worker(directory: i32) {
 
 /// In the copy, when all else is done: tells the program and waits for its word.
 pub fn go() {
-    let request = server().and_then(|server| server.request.take());
-    match request {
-        Some(request) if wire::ready(&request.connection) => request.inherited.put_signals(),
+    let Some(server) = server() else {
+        raw::exit_now(1)
+    };
+    match server.request.take() {
+        Some(request) if wire::ready(&request.connection, server.program) => {
+            request.inherited.put_signals();
+        }
         _ => raw::exit_now(1),
     }
 }

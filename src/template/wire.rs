@@ -7,9 +7,12 @@
 //! program   go
 //! ```
 //!
-//! A worker runs the program's code only after `go`. Whoever is lost on the way, there is one
-//! worker or none: the program makes another by an exec only when this connection is closed, and
-//! a worker that finds it closed ends.
+//! A worker goes on only after `go`. Whoever is lost on the way, there is one worker or none: the
+//! program makes another by an exec only when this connection was ended, and a worker that finds it
+//! ended ends. It waits for that as long as it takes, for a program may be stopped for hours; the
+//! end is said by a `shutdown`, because a process that was forked meanwhile has a copy of the
+//! descriptor. (Whether the program's `fork` ever answers, a worker of any kind learns later:
+//! [`crate::python::spawn`].)
 //!
 //! Both ends are processes of one user on one machine that run this very library, and each checks
 //! with the kernel which process the other is.
@@ -128,19 +131,32 @@ pub fn ask(name: &[u8; NAME], template: i32, body: &[u8], files: &[i32], patienc
         Some(pid) if pid == raw::getpid() => patience,
         _ => return Asked::Refused,
     };
+    let asked = talk(&connection, &inherited, body, files, patience);
+    // SAFETY: a number. What was sent before arrives before the end does.
+    unsafe { libc::shutdown(connection.0, libc::SHUT_RDWR) };
+    asked
+}
+
+fn talk(
+    connection: &Fd,
+    inherited: &Inherited,
+    body: &[u8],
+    files: &[i32],
+    patience: i32,
+) -> Asked {
     match poll(&[connection.0], patience) {
         Ok(Some(_)) => {}
         Ok(None) => return Asked::NotReady,
         Err(libc::EINTR) => return Asked::Interrupted,
         Err(_) => return Asked::Refused,
     }
-    let Ok(greeting) = receive::<Greeting>(&connection) else {
+    let Ok(greeting) = receive::<Greeting>(connection) else {
         return Asked::Gone;
     };
     if greeting.status != READY || greeting.build != build() {
         return Asked::Gone;
     }
-    converse(&connection, &inherited, body, files).unwrap_or(Asked::Refused)
+    converse(connection, inherited, body, files).unwrap_or(Asked::Refused)
 }
 
 fn converse(
@@ -259,10 +275,22 @@ pub fn fail(connection: &Fd) {
     tell(connection, raw::getpid(), FAILED);
 }
 
-/// From the worker: it is ready. Whether it is to go on.
-pub fn ready(connection: &Fd) -> bool {
+/// From the worker of `program`: it is ready. Whether it is to go on, however long that takes to be
+/// said.
+pub fn ready(connection: &Fd, program: i32) -> bool {
     tell(connection, raw::getpid(), WORKER);
-    receive::<u8>(connection) == Ok(GO)
+    // The connection of a program that was killed may live on in a child of its own.
+    let end = pidfd(program).ok();
+    // SAFETY: asks only. The pid of a program that has ended may be another's by now.
+    let watched = end.filter(|_| unsafe { libc::getppid() } == program);
+    let both = [connection.0, watched.as_ref().map_or(-1, |end| end.0)];
+    loop {
+        match poll(&both, -1) {
+            Ok(Some(0)) => return receive::<u8>(connection) == Ok(GO),
+            Err(libc::EINTR) | Ok(None) => {}
+            _ => return false,
+        }
+    }
 }
 
 fn tell(connection: &Fd, pid: i32, status: u8) {
@@ -620,7 +648,7 @@ mod tests {
                 (&b"work"[..], 1)
             );
             assert_eq!(request.numbers, [2]);
-            ready(&request.connection)
+            ready(&request.connection, own)
         });
         let asked = ask(&name, own, b"work", &[2, 999_999], 10_000);
         assert_eq!(asked, Asked::Started(own));

@@ -12,7 +12,7 @@ import pickle
 import sys
 import types
 
-from _forkguard import origin, rebuild, state, status
+from _forkguard import answered, origin, rebuild, state, status
 from _forkguard.errors import reason
 from _forkguard.hashed import Containers
 from _forkguard.overlays import Overlays
@@ -31,6 +31,8 @@ class NotReady(Exception):
 
 def run(fd, header):
     code, ready = 1, False
+    if not answered.wait(fd, header["parent"]):
+        os._exit(1)
     try:
         for inherited, closes in header["fds"]:
             if closes:

@@ -14,7 +14,7 @@ ANOTHERS = ("/memfd:%s " % NAME, "/memfd:%s " % buffers.NAME, "/memfd:forkguard-
 
 def write(session, header, not_passed, placement, raws):
     """All of it in one memfd, sealed: the header, the pickle, and the buffers on pages of their own, but for those
-    that lie in a memfd of theirs. It is closed when the adapter has answered, by who called it."""
+    that lie in a memfd of theirs. It is closed when the program's fork answers, by who called this."""
     body = session.out.getbuffer()
     stores, places, inside, at = placement.stores(), [], [], sealed.pages(len(body))
     header["stores"] = [(store.fd, store.size) for store in stores]
