@@ -12,7 +12,7 @@
 //   start         µs to start and end a program, bare and guarded, by turns: `start COUNT PROGRAM ARGUMENT...`, last;
 //                 PRELOAD in the environment is what the program gets as LD_PRELOAD every other time
 //
-// calls-only and lookups-only do the same without a clock, for counting instructions.
+// calls-only, lookups-only and forks-only (after cuInit) do the same without a clock, for counting instructions.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -213,7 +213,7 @@ static void measure(const char *what, long count)
         device_count = (get_count *)(uintptr_t)driver("cuDeviceGetCount");
         calls(1);
     }
-    if (strcmp(what, "fork-init") == 0)
+    if (strcmp(what, "fork-init") == 0 || strcmp(what, "forks-only") == 0)
         initialise();
     if (strcmp(what, "fork-context") == 0)
         make_context();
@@ -226,6 +226,8 @@ static void measure(const char *what, long count)
         printf("%.3f\n", launches(count));
     else if (strcmp(what, "dlsym") == 0)
         printf("%.3f\n", batched(lookups, count));
+    else if (strcmp(what, "forks-only") == 0)
+        forks(count);
     else if (strncmp(what, "fork", 4) == 0)
         printf("%.3f\n", forks(count));
     else if (strncmp(what, "memory", 6) == 0)

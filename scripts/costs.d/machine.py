@@ -3,7 +3,6 @@
 import os
 import platform
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -61,10 +60,26 @@ def _python(python):
     return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
 
 
+# By the management library, which gives the driver's version as people know it, or else by the driver itself.
+ASK_GPU = """
+import ctypes
+try:
+    nvml, device = ctypes.CDLL("libnvidia-ml.so.1"), ctypes.c_void_p()
+    name, driver = ctypes.create_string_buffer(96), ctypes.create_string_buffer(80)
+    assert nvml.nvmlInit_v2() == 0 and nvml.nvmlSystemGetDriverVersion(driver, 80) == 0
+    assert nvml.nvmlDeviceGetHandleByIndex_v2(0, ctypes.byref(device)) == 0
+    assert nvml.nvmlDeviceGetName(device, name, 96) == 0
+    print(name.value.decode(), driver.value.decode(), sep=chr(10))
+except (OSError, AssertionError, AttributeError):
+    cuda, device = ctypes.CDLL("libcuda.so.1"), ctypes.c_int()
+    name, version = ctypes.create_string_buffer(96), ctypes.c_int()
+    assert cuda.cuInit(0) == 0 and cuda.cuDeviceGet(ctypes.byref(device), 0) == 0
+    assert cuda.cuDeviceGetName(name, 96, device) == 0 and cuda.cuDriverGetVersion(ctypes.byref(version)) == 0
+    print(name.value.decode(), f"of CUDA {version.value // 1000}.{version.value % 1000 // 10}", sep=chr(10))
+"""
+
+
 def _gpu():
-    if not shutil.which("nvidia-smi"):
-        return {}
-    asked = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
-    answer = subprocess.run(asked, capture_output=True, text=True)
-    fields = answer.stdout.splitlines()[0].split(", ") if answer.returncode == 0 and answer.stdout.strip() else []
-    return {"gpu": fields[0], "driver": fields[1]} if len(fields) == 2 else {}
+    answer = subprocess.run([sys.executable, "-c", ASK_GPU], capture_output=True, text=True)
+    told = answer.stdout.splitlines()
+    return {"gpu": told[0], "driver": told[1]} if answer.returncode == 0 and len(told) == 2 else {}

@@ -65,7 +65,7 @@ def main(argv):
         return 2
     told = machine.described()
     if "gpu" not in told and not options.on_cpu:
-        print("gpu-bench: nvidia-smi finds no GPU here", file=sys.stderr)
+        print("gpu-bench: no usable GPU here", file=sys.stderr)
         return 2
     work = Path(tempfile.mkdtemp(prefix="gpu-bench-"))
     try:
