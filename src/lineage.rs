@@ -18,12 +18,14 @@ use crate::{config, family, python, record, siblings, template, trace};
 /// Longest function name kept, its NUL included.
 pub const FUNCTION_NAME: usize = 64;
 /// Forks recorded at a time: those under way in this process, and those of its line.
-const FORKS: usize = 24;
+pub const FORKS: usize = 24;
 /// Forks of one line that are kept; of a longer line the middle is left out.
 const CHAIN: usize = 12;
 
-/// Something that happened, where, and by whom.
+/// Something that happened, where, and by whom. In the order of its fields: what is another each
+/// time comes first.
 #[derive(Clone)]
+#[repr(C)]
 pub struct Moment {
     /// The process, as its own pid namespace numbers it.
     pub pid: i32,
@@ -112,11 +114,12 @@ fn text(bytes: &[u8]) -> &str {
 
 /// One fork on the way from the process that initialised CUDA to this one.
 #[derive(Clone)]
+#[repr(C)]
 pub struct Fork {
-    /// Where the parent was; `function` is the fork function called.
-    pub at: Moment,
     /// The child's pid; 0 until it is known.
     pub child: i32,
+    /// Where the parent was; `function` is the fork function called.
+    pub at: Moment,
 }
 
 /// `CUDA_SUCCESS`.
@@ -144,22 +147,40 @@ static FOREIGN_HANDLES: AtomicBool = AtomicBool::new(false);
 struct Place<T>(UnsafeCell<T>);
 
 // SAFETY: `INITIALISATION` is written by the thread that moved `STATE` from clean, before it sets
-// `RECORDED`; a record of `RECORDS` by the thread that claimed it in `CLAIMED`; readers are the
+// `RECORDED`; a record of `KEPT` by the thread that claimed it in `KEPT`; readers are the
 // same thread, or a forked child, which is a copy.
 unsafe impl<T> Sync for Place<T> {}
 
 static INITIALISATION: Place<Moment> = Place(UnsafeCell::new(Moment::EMPTY));
-static RECORDS: [Place<Fork>; FORKS] = [const {
-    Place(UnsafeCell::new(Fork {
-        at: Moment::EMPTY,
-        child: 0,
-    }))
-}; FORKS];
-/// In the family's record, the slot of the child that the fork of each record makes, and 1; 0 for none.
-static SLOTS: [AtomicU32; FORKS] = [const { AtomicU32::new(0) }; FORKS];
-static CLAIMED: [AtomicBool; FORKS] = [const { AtomicBool::new(false) }; FORKS];
-static LINE: [AtomicU8; CHAIN] = [const { AtomicU8::new(0) }; CHAIN];
-static LINE_LEN: AtomicUsize = AtomicUsize::new(0);
+
+/// What every fork writes, together, and with it the beginning of the first record, which is the one
+/// that mostly is used: after a fork the first write to a page costs its copy, in the parent and in
+/// the child.
+#[repr(C, align(4096))]
+struct Forks {
+    /// Which records are in use.
+    claimed: [AtomicBool; FORKS],
+    /// In the family's record, the slot of the child that the fork of each record makes, and 1; 0 for
+    /// none.
+    slots: [AtomicU32; FORKS],
+    /// The records of this process's line, oldest first.
+    line: [AtomicU8; CHAIN],
+    line_len: AtomicUsize,
+    records: [Place<Fork>; FORKS],
+}
+
+static KEPT: Forks = Forks {
+    claimed: [const { AtomicBool::new(false) }; FORKS],
+    slots: [const { AtomicU32::new(0) }; FORKS],
+    line: [const { AtomicU8::new(0) }; CHAIN],
+    line_len: AtomicUsize::new(0),
+    records: [const {
+        Place(UnsafeCell::new(Fork {
+            child: 0,
+            at: Moment::EMPTY,
+        }))
+    }; FORKS],
+};
 
 /// Whether nobody in this process's line has initialised CUDA, or is about to.
 pub fn is_clean() -> bool {
@@ -301,8 +322,8 @@ impl Attempt {
 /// The forks from the process that initialised CUDA to this one, oldest first.
 pub fn forks(into: &mut [Option<&'static Fork>; CHAIN + 1]) -> usize {
     let mut len = 0;
-    let recorded = LINE_LEN.load(Ordering::Relaxed).min(CHAIN);
-    let line = LINE[..recorded]
+    let recorded = KEPT.line_len.load(Ordering::Relaxed).min(CHAIN);
+    let line = KEPT.line[..recorded]
         .iter()
         .map(|entry| u32::from(entry.load(Ordering::Relaxed)));
     // A handler that runs inside `fork`, in the child, comes before the record is in the line.
@@ -310,7 +331,8 @@ pub fn forks(into: &mut [Option<&'static Fork>; CHAIN + 1]) -> usize {
     let pending = (pending != 0).then(|| pending - 1);
     for index in line.chain(pending) {
         // SAFETY: see `Place`: these records were written before the fork that made this process.
-        into[len] = RECORDS
+        into[len] = KEPT
+            .records
             .get(index as usize)
             .map(|place| unsafe { &*place.0.get() });
         len += 1;
@@ -354,12 +376,12 @@ pub fn restart(function: &CStr, caller: usize) {
     OWNER.store(raw::getpid(), Ordering::Relaxed);
     STATE.store(INITIALISED, Ordering::Release);
     // Records that this process's threads have claimed since for forks of their own stay theirs.
-    let line = LINE_LEN.swap(0, Ordering::Relaxed).min(CHAIN);
-    for entry in &LINE[..line] {
-        CLAIMED[usize::from(entry.load(Ordering::Relaxed))].store(false, Ordering::Release);
+    let line = KEPT.line_len.swap(0, Ordering::Relaxed).min(CHAIN);
+    for entry in &KEPT.line[..line] {
+        KEPT.claimed[usize::from(entry.load(Ordering::Relaxed))].store(false, Ordering::Release);
     }
     let pending = thread::current().forking.replace(0);
-    if let Some(claimed) = CLAIMED.get((pending as usize).wrapping_sub(1)) {
+    if let Some(claimed) = KEPT.claimed.get((pending as usize).wrapping_sub(1)) {
         claimed.store(false, Ordering::Release);
     }
 }
@@ -374,18 +396,18 @@ pub fn slot() -> Option<usize> {
     }
     let pending = thread::current().forking.get() as usize;
     let pending = pending.checked_sub(1).filter(|&index| {
-        let place = RECORDS.get(index);
+        let place = KEPT.records.get(index);
         // SAFETY: see `Place`: this thread wrote it before the fork. A handler that runs inside of
         // `fork` may be in the parent as well.
         place.is_some_and(|place| unsafe { (*place.0.get()).at.pid } != raw::getpid())
     });
     let index = pending.or_else(|| {
-        let len = LINE_LEN.load(Ordering::Relaxed).min(CHAIN);
-        LINE[..len]
+        let len = KEPT.line_len.load(Ordering::Relaxed).min(CHAIN);
+        KEPT.line[..len]
             .last()
             .map(|entry| usize::from(entry.load(Ordering::Relaxed)))
     })?;
-    let slot = SLOTS.get(index)?.load(Ordering::Relaxed) as usize;
+    let slot = KEPT.slots.get(index)?.load(Ordering::Relaxed) as usize;
     slot.checked_sub(1)
 }
 
@@ -403,19 +425,20 @@ pub fn begin_fork(function: &CStr) -> Option<Forking> {
     modules::refresh();
     teardown::prepare();
     python::before_fork();
-    let record = CLAIMED
+    let record = KEPT
+        .claimed
         .iter()
         .position(|claimed| !claimed.swap(true, Ordering::AcqRel));
     if let Some(index) = record {
         // SAFETY: claimed by this thread; see `Place`.
-        let fork = unsafe { &mut *RECORDS[index].0.get() };
-        stack::capture(&mut fork.at.stack);
+        let fork = unsafe { &mut *KEPT.records[index].0.get() };
+        let elsewhere = stack::capture(&mut fork.at.stack);
         fork.at
             .stamp(function, stack::native::caller(&fork.at.stack));
         fork.child = 0;
-        let slot = record::before_fork(&fork.at);
+        let slot = record::before_fork(&fork.at, index, elsewhere);
         let number = slot.map_or(0, |slot| slot.index() as u32 + 1);
-        SLOTS[index].store(number, Ordering::Relaxed);
+        KEPT.slots[index].store(number, Ordering::Relaxed);
         thread::current().forking.set(index as u32 + 1);
         return Some(Forking { record, slot });
     }
@@ -431,7 +454,7 @@ impl Forking {
         thread::current().forking.set(0);
         exec::forget_refusal();
         if let Some(index) = self.record {
-            CLAIMED[index].store(false, Ordering::Release);
+            KEPT.claimed[index].store(false, Ordering::Release);
         }
     }
 
@@ -443,34 +466,37 @@ impl Forking {
         modules::after_fork();
         teardown::after_fork();
         template::wait::after_fork();
-        let len = LINE_LEN.load(Ordering::Relaxed).min(CHAIN);
+        let len = KEPT.line_len.load(Ordering::Relaxed).min(CHAIN);
         if let Some(index) = self.record.filter(|_| !revived) {
             let pid = raw::getpid();
             // SAFETY: claimed by the thread that this process is a copy of; nobody else is here.
-            unsafe { (*RECORDS[index].0.get()).child = pid };
+            unsafe { (*KEPT.records[index].0.get()).child = pid };
             if let Some(slot) = self.slot {
                 slot.in_child(pid);
             }
             let place = if len == CHAIN {
                 // The line's beginning and its end tell most: the middle makes room.
                 for middle in CHAIN / 2..CHAIN - 1 {
-                    let next = LINE[middle + 1].load(Ordering::Relaxed);
-                    LINE[middle].store(next, Ordering::Relaxed);
+                    let next = KEPT.line[middle + 1].load(Ordering::Relaxed);
+                    KEPT.line[middle].store(next, Ordering::Relaxed);
                 }
                 CHAIN - 1
             } else {
                 len
             };
-            LINE[place].store(index as u8, Ordering::Relaxed);
-            LINE_LEN.store(place + 1, Ordering::Relaxed);
+            KEPT.line[place].store(index as u8, Ordering::Relaxed);
+            KEPT.line_len.store(place + 1, Ordering::Relaxed);
         }
         // What other threads of the parent had claimed, nobody here will give back.
-        let line = &LINE[..LINE_LEN.load(Ordering::Relaxed)];
-        for (index, claimed) in CLAIMED.iter().enumerate() {
+        let line = &KEPT.line[..KEPT.line_len.load(Ordering::Relaxed)];
+        for (index, claimed) in KEPT.claimed.iter().enumerate() {
             let ours = line
                 .iter()
                 .any(|entry| usize::from(entry.load(Ordering::Relaxed)) == index);
-            claimed.store(ours, Ordering::Relaxed);
+            if !ours && claimed.load(Ordering::Relaxed) {
+                record::forget_place(index);
+                claimed.store(false, Ordering::Relaxed);
+            }
         }
         if !revived {
             cpu::after_fork();

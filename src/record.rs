@@ -7,8 +7,9 @@
 //! What is said of a fork is written before it, in the parent: in the child each page that is touched
 //! for the first time costs more than all that is written.
 
+use core::cell::UnsafeCell;
 use core::ffi::c_int;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use forkguard_record::{Forked, Initialised, Owner, Record, State};
 
@@ -18,7 +19,7 @@ use crate::gate::slots;
 use crate::lineage::{self, Moment};
 use crate::report::buffer::Buffer;
 use crate::report::place;
-use crate::sys::raw;
+use crate::sys::{quiet, raw};
 
 /// In [`slots::recorded_word`]: there is no slot for this process, and it does not need one.
 const NONE: u32 = u32::MAX;
@@ -81,6 +82,55 @@ pub fn note_context() {
     }
 }
 
+/// The lines that say where the forks of one of [`lineage`]'s records are, as they were made last:
+/// a program mostly forks where it forked before.
+struct Place {
+    /// 0 for none.
+    len: AtomicUsize,
+    text: UnsafeCell<[u8; FORK_PLACE]>,
+}
+
+// SAFETY: only the thread that has claimed the record it belongs to comes to it.
+unsafe impl Sync for Place {}
+
+impl Place {
+    /// The lines, made where they are not there.
+    ///
+    /// # Safety
+    /// The calling thread has claimed the record.
+    unsafe fn lines(&self, at: &Moment) -> &str {
+        if self.len.load(Ordering::Relaxed) == 0 {
+            // SAFETY: the caller is alone here.
+            let len = make(unsafe { &mut *self.text.get() }, at);
+            quiet::store(&self.len, len);
+        }
+        let len = self.len.load(Ordering::Relaxed).min(FORK_PLACE);
+        // SAFETY: as above.
+        let text = unsafe { &(&*self.text.get())[..len] };
+        core::str::from_utf8(text).unwrap_or_default()
+    }
+}
+
+#[inline(never)]
+fn make(room: &mut [u8; FORK_PLACE], at: &Moment) -> usize {
+    let mut lines = Buffer::new(room);
+    place::lines(&mut lines, at);
+    lines.end()
+}
+
+static PLACES: [Place; lineage::FORKS] = [const {
+    Place {
+        len: AtomicUsize::new(0),
+        text: UnsafeCell::new([0; FORK_PLACE]),
+    }
+}; lineage::FORKS];
+
+/// In a forked child: another thread of the parent had this record, and perhaps was in the middle of
+/// making its lines.
+pub fn forget_place(record: usize) {
+    PLACES[record].len.store(0, Ordering::Relaxed);
+}
+
 /// A fork that is about to be made, and its slot.
 #[derive(Clone, Copy)]
 pub struct Forking {
@@ -89,12 +139,30 @@ pub struct Forking {
     parent: Owner,
 }
 
-/// Says where the fork is that this process is about to make; `at` is that moment.
-pub fn before_fork(at: &Moment) -> Option<Forking> {
+/// Says where the fork is that this process is about to make: `at` is that moment, in the record that
+/// this thread has claimed; `elsewhere` where its frames are others than the last time. To be told of
+/// each moment that a record holds.
+pub fn before_fork(at: &Moment, claimed: usize, elsewhere: bool) -> Option<Forking> {
+    let place = &PLACES[claimed];
+    if elsewhere {
+        place.len.store(0, Ordering::Relaxed);
+    }
     let record = record()?;
     let parent = owner(record, at.pid);
     let index = record.claim(parent, is_alive)?;
-    describe(record, index, Some(at));
+    // SAFETY: the record is this thread's; see `Place`.
+    let lines = unsafe { place.lines(at) };
+    record.describe(
+        index,
+        &Forked {
+            parent: at.pid,
+            unix_ns: at.unix_ns,
+            after_ns: raw::clock_ns(libc::CLOCK_BOOTTIME),
+            function: at.function(),
+            place: lines,
+            native: native(at),
+        },
+    );
     Some(Forking {
         record,
         index,
@@ -181,29 +249,17 @@ fn here(record: &Record) -> Option<usize> {
         pid,
     };
     let index = record.claim(me, is_alive)?;
-    describe(record, index, None);
+    // Where the fork was nobody saw.
+    record.describe(
+        index,
+        &Forked {
+            unix_ns: raw::clock_ns(libc::CLOCK_REALTIME),
+            ..Forked::default()
+        },
+    );
     record.born(index, me, pid);
     word.store(index as u32 + 1, Ordering::Relaxed);
     Some(index)
-}
-
-#[inline(never)]
-fn describe(record: &Record, index: usize, at: Option<&Moment>) {
-    let mut room = [0; FORK_PLACE];
-    let mut lines = Buffer::new(&mut room);
-    let mut fork = Forked::default();
-    if let Some(at) = at {
-        place::lines(&mut lines, at);
-        fork.parent = at.pid;
-        fork.unix_ns = at.unix_ns;
-        fork.after_ns = raw::clock_ns(libc::CLOCK_BOOTTIME);
-        fork.function = at.function();
-        fork.native = native(at);
-    } else {
-        fork.unix_ns = raw::clock_ns(libc::CLOCK_REALTIME);
-    }
-    fork.place = lines.since(0);
-    record.describe(index, &fork);
 }
 
 /// The program's innermost frames.

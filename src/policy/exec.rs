@@ -13,7 +13,7 @@ use crate::config;
 use crate::lineage::{Fork, Moment};
 use crate::report::{buffer::Buffer, emit};
 use crate::stack;
-use crate::sys::{raw, spawn, thread};
+use crate::sys::{quiet, raw, spawn, thread};
 
 /// Bytes of one reason.
 const REASON: usize = 512;
@@ -26,22 +26,22 @@ pub const OTHER_FORK: &str = "only workers that multiprocessing starts can be; a
                               (FORKGUARD_EXEC may name a command to run in its place)";
 
 struct Slot {
-    taken: AtomicBool,
     len: AtomicUsize,
     text: UnsafeCell<[u8; REASON]>,
 }
 
-// SAFETY: `text` is written by the thread that set `taken`, before it stores `len`; read by that
+// SAFETY: `text` is written by the thread that has set its place of `TAKEN`, before it stores `len`; read by that
 // thread and by the child that it forks, which is a copy.
 unsafe impl Sync for Slot {}
 
 static REASONS: [Slot; SLOTS] = [const {
     Slot {
-        taken: AtomicBool::new(false),
         len: AtomicUsize::new(0),
         text: UnsafeCell::new([0; REASON]),
     }
 }; SLOTS];
+/// Which are in use: apart from the texts, for each forked child looks here.
+static TAKEN: [AtomicBool; SLOTS] = [const { AtomicBool::new(false) }; SLOTS];
 /// One more than the slot of the reason why this very process was forked; 0 for none.
 static HERE: AtomicU32 = AtomicU32::new(0);
 
@@ -86,13 +86,16 @@ pub fn abandon() {
     crate::python::spawn::close_noted();
 }
 
+/// A slot that nobody had.
+fn take() -> Option<usize> {
+    (TAKEN.iter()).position(|taken| !taken.swap(true, Ordering::AcqRel))
+}
+
 /// Keeps why this thread's next fork stays a fork.
 pub fn refuse(reason: &str) {
     let here = thread::current();
     let index = match here.refusal.get() {
-        0 => REASONS
-            .iter()
-            .position(|slot| !slot.taken.swap(true, Ordering::AcqRel)),
+        0 => take(),
         slot => Some(slot as usize - 1),
     };
     let Some(index) = index else { return };
@@ -111,20 +114,16 @@ pub fn refuse(reason: &str) {
 pub fn forget_refusal() {
     let slot = thread::current().refusal.replace(0);
     if slot != 0 {
-        REASONS[slot as usize - 1]
-            .taken
-            .store(false, Ordering::Release);
+        TAKEN[slot as usize - 1].store(false, Ordering::Release);
     }
 }
 
 /// In the child: the reason is this process's own from now on.
 pub fn keep_refusal() {
     let slot = thread::current().refusal.replace(0);
-    HERE.store(slot, Ordering::Relaxed);
-    for (index, reason) in REASONS.iter().enumerate() {
-        reason
-            .taken
-            .store(index as u32 + 1 == slot, Ordering::Relaxed);
+    quiet::store(&HERE, slot);
+    for (index, taken) in TAKEN.iter().enumerate() {
+        quiet::store(taken, index as u32 + 1 == slot);
     }
 }
 
@@ -136,9 +135,7 @@ pub fn has_reason() -> bool {
 /// In a forked child: gives it a reason of its own.
 pub fn refuse_here(reason: fmt::Arguments<'_>) {
     let index = match HERE.load(Ordering::Relaxed) {
-        0 => REASONS
-            .iter()
-            .position(|slot| !slot.taken.swap(true, Ordering::AcqRel)),
+        0 => take(),
         slot => Some(slot as usize - 1),
     };
     let Some(index) = index else { return };

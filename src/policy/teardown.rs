@@ -19,7 +19,7 @@ use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use crate::stack::{native, python};
-use crate::sys::{elf, memory, modules, thread};
+use crate::sys::{elf, memory, modules, quiet, thread};
 
 /// How far up a stack is searched, bytes.
 const REACH: usize = 8 << 20;
@@ -99,8 +99,8 @@ pub fn prepare() {
 
 /// In a forked child: a search that another thread of the parent had begun will never end.
 pub fn after_fork() {
-    BUSY.store(false, Ordering::Relaxed);
-    PYTHON_HAD_ENDED.store(python::is_finalizing(), Ordering::Relaxed);
+    quiet::store(&BUSY, false);
+    quiet::store(&PYTHON_HAD_ENDED, python::is_finalizing());
 }
 
 fn add(start: usize, size: usize) {

@@ -59,9 +59,10 @@ static SINCE_312: Symbol = Symbol::new(c"PyUnstable_InterpreterFrame_GetLine");
 pub fn prepare() {
     static LOOKED: AtomicU64 = AtomicU64::new(0);
     let loaded = modules::changes();
-    if MODULES.get().is_some() || LOOKED.swap(loaded, Ordering::Relaxed) == loaded {
+    if MODULES.get().is_some() || LOOKED.load(Ordering::Relaxed) == loaded {
         return;
     }
+    LOOKED.store(loaded, Ordering::Relaxed);
     MODULES.find();
     if MODULES.get().is_some() {
         for symbol in [

@@ -10,6 +10,8 @@
 pub mod native;
 pub mod python;
 
+use crate::sys::quiet;
+
 /// Native frames kept of one stack, innermost first.
 pub const NATIVE_FRAMES: usize = 48;
 /// Python frames kept of one stack: the innermost ones and, of a deeper stack, the outermost.
@@ -19,35 +21,53 @@ pub const PYTHON_OUTER_FRAMES: usize = 16;
 /// Bytes for the file and function names of one stack's Python frames.
 pub const PYTHON_TEXT: usize = 8192;
 
-/// Where one thread was at one moment.
+/// Where one thread was at one moment. In the order of its fields: a small stack is in its first
+/// page, and the others are never touched.
 #[derive(Clone)]
+#[repr(C)]
 pub struct Stack {
-    /// Native return addresses, innermost first; `native_len` of them are valid.
-    pub native: [usize; NATIVE_FRAMES],
     /// How many of `native` are valid.
     pub native_len: usize,
+    /// Native return addresses, innermost first; `native_len` of them are valid.
+    pub native: [usize; NATIVE_FRAMES],
     /// The Python frames.
     pub python: PythonFrames,
 }
 
 /// The Python frames of one stack, innermost first.
 #[derive(Clone)]
+#[repr(C)]
 pub struct PythonFrames {
+    size: Size,
     frames: [PythonFrame; PYTHON_FRAMES],
+    text: [u8; PYTHON_TEXT],
+}
+
+/// How much of [`PythonFrames`] is in use.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Size {
     len: usize,
     /// Frames left out between the innermost and the outermost kept ones.
     omitted: usize,
     /// Index of the first of the outermost frames, where some were left out.
     gap: usize,
-    text: [u8; PYTHON_TEXT],
-    text_len: usize,
+    text: usize,
+}
+
+impl Size {
+    const NONE: Self = Self {
+        len: 0,
+        omitted: 0,
+        gap: 0,
+        text: 0,
+    };
 }
 
 /// Where in a stack's text buffer a text starts, and its length in bytes.
 type TextRange = (u16, u16);
 
 /// One Python frame: ranges of the text buffer, and the line.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PythonFrame {
     file: TextRange,
     function: TextRange,
@@ -68,8 +88,8 @@ pub struct PythonLine<'a> {
 impl Stack {
     /// A stack with nothing in it.
     pub const EMPTY: Self = Self {
-        native: [0; NATIVE_FRAMES],
         native_len: 0,
+        native: [0; NATIVE_FRAMES],
         python: PythonFrames::EMPTY,
     };
 
@@ -82,86 +102,39 @@ impl Stack {
 impl PythonFrames {
     /// No frames.
     pub const EMPTY: Self = Self {
+        size: Size::NONE,
         frames: [PythonFrame {
             file: (0, 0),
             function: (0, 0),
             line: 0,
         }; PYTHON_FRAMES],
-        len: 0,
-        omitted: 0,
-        gap: 0,
         text: [0; PYTHON_TEXT],
-        text_len: 0,
     };
 
     /// How many frames are kept.
     pub fn len(&self) -> usize {
-        self.len
+        self.size.len
     }
 
     /// Whether there is no Python frame.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.size.len == 0
     }
 
     /// How many frames of a deep stack were left out, and before which kept frame.
     pub fn omitted(&self) -> (usize, usize) {
-        (self.omitted, self.gap)
+        (self.size.omitted, self.size.gap)
     }
 
     /// The frames, innermost first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = PythonLine<'_>> + '_ {
-        self.frames[..self.len.min(PYTHON_FRAMES)]
+        self.frames[..self.size.len.min(PYTHON_FRAMES)]
             .iter()
             .map(|frame| PythonLine {
                 file: self.text_at(frame.file),
                 function: self.text_at(frame.function),
                 line: frame.line,
             })
-    }
-
-    /// Forgets all frames.
-    fn clear(&mut self) {
-        (self.len, self.omitted, self.gap, self.text_len) = (0, 0, 0, 0);
-    }
-
-    /// Adds the next frame outwards; where there is no place left, counts it as left out.
-    fn push(&mut self, file: TextRange, function: TextRange, line: u32) {
-        match self.frames.get_mut(self.len) {
-            Some(place) => {
-                *place = PythonFrame {
-                    file,
-                    function,
-                    line,
-                };
-                self.len += 1;
-            }
-            None => self.leave_out(1),
-        }
-    }
-
-    /// Notes that `count` frames outwards of the last one added are not kept.
-    fn leave_out(&mut self, count: usize) {
-        if count > 0 {
-            self.omitted += count;
-            self.gap = self.len;
-        }
-    }
-
-    /// Bytes of text that can still be added.
-    fn text_room(&self) -> usize {
-        PYTHON_TEXT - self.text_len
-    }
-
-    /// Adds a text of at most `most` bytes: `write` puts it into the place given and answers its
-    /// length.
-    fn add_text(&mut self, most: usize, write: impl FnOnce(&mut [u8]) -> usize) -> TextRange {
-        let start = self.text_len;
-        let place = &mut self.text[start..];
-        let most = most.min(place.len());
-        let len = write(&mut place[..most]).min(most);
-        self.text_len += len;
-        (start as u16, len as u16)
     }
 
     fn text_at(&self, (start, len): TextRange) -> &str {
@@ -172,11 +145,87 @@ impl PythonFrames {
     }
 }
 
+/// Frames of Python that are being written over others.
+///
+/// One place of a program forks again and again, and of a process that has just forked the first
+/// write to a page is its copy: what stands there already is not written.
+struct Rewriting<'a> {
+    frames: &'a mut PythonFrames,
+    size: Size,
+    /// Whether anything is another than before.
+    differs: bool,
+}
+
+impl<'a> Rewriting<'a> {
+    fn new(frames: &'a mut PythonFrames) -> Self {
+        Self {
+            frames,
+            size: Size::NONE,
+            differs: false,
+        }
+    }
+
+    /// Adds the next frame outwards; where there is no place left, counts it as left out.
+    fn push(&mut self, file: TextRange, function: TextRange, line: u32) {
+        let Some(place) = self.frames.frames.get_mut(self.size.len) else {
+            self.leave_out(1);
+            return;
+        };
+        let frame = PythonFrame {
+            file,
+            function,
+            line,
+        };
+        self.differs |= quiet::copy(&[frame], core::slice::from_mut(place));
+        self.size.len += 1;
+    }
+
+    /// Notes that `count` frames outwards of the last one added are not kept.
+    fn leave_out(&mut self, count: usize) {
+        if count > 0 {
+            self.size.omitted += count;
+            self.size.gap = self.size.len;
+        }
+    }
+
+    /// Bytes of text that can still be added.
+    fn text_room(&self) -> usize {
+        PYTHON_TEXT - self.size.text
+    }
+
+    /// Adds a text of at most `most` bytes: `write` puts it into the place given and answers its
+    /// length, and whether it was another one before.
+    fn add_text(
+        &mut self,
+        most: usize,
+        write: impl FnOnce(&mut [u8]) -> (usize, bool),
+    ) -> TextRange {
+        let start = self.size.text;
+        let place = &mut self.frames.text[start..];
+        let most = most.min(place.len());
+        let (len, differs) = write(&mut place[..most]);
+        let len = len.min(most);
+        self.size.text += len;
+        self.differs |= differs;
+        (start as u16, len as u16)
+    }
+
+    /// These are the frames now. Answers whether they are others than before.
+    fn finish(self) -> bool {
+        let differs = self.size != self.frames.size;
+        if differs {
+            self.frames.size = self.size;
+        }
+        self.differs | differs
+    }
+}
+
 /// Takes the calling thread's whole stack. Where the C library's unwinder may take a lock
-/// ([`native::is_safe`]) this is for processes that are not forked.
-pub fn capture(into: &mut Stack) {
+/// ([`native::is_safe`]) this is for processes that are not forked. Answers whether the Python
+/// frames are others than those that were there.
+pub fn capture(into: &mut Stack) -> bool {
     native::capture(into);
-    python::capture(&mut into.python);
+    python::capture(&mut into.python)
 }
 
 #[cfg(test)]
@@ -184,16 +233,18 @@ impl PythonFrames {
     /// Frames for a test, innermost first: file, line, function.
     pub(crate) fn sample(frames: &[(&str, u32, &str)]) -> Self {
         let mut sample = Self::EMPTY;
+        let mut writing = Rewriting::new(&mut sample);
         for &(file, line, function) in frames {
             let mut add = |text: &str| {
-                sample.add_text(text.len(), |place| {
-                    place.copy_from_slice(&text.as_bytes()[..place.len()]);
-                    place.len()
+                writing.add_text(text.len(), |place| {
+                    let differs = quiet::copy(&text.as_bytes()[..place.len()], place);
+                    (place.len(), differs)
                 })
             };
             let (file, function) = (add(file), add(function));
-            sample.push(file, function, line);
+            writing.push(file, function, line);
         }
+        writing.finish();
         sample
     }
 }

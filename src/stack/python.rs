@@ -13,13 +13,14 @@ mod text;
 mod write_once;
 
 use core::ffi::{CStr, c_char, c_int};
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use self::layout::Layout;
 use self::text::Keep;
 use self::write_once::WriteOnce;
-use super::{PYTHON_FRAMES, PYTHON_OUTER_FRAMES, PythonFrames};
-use crate::sys::elf;
+use super::{PYTHON_FRAMES, PYTHON_OUTER_FRAMES, PythonFrames, Rewriting};
 use crate::sys::memory::Reader;
+use crate::sys::{elf, modules};
 use crate::trace;
 
 /// Frames of one stack that are looked at, at most. A deeper stack's outermost frames are not
@@ -67,20 +68,27 @@ struct Interpreter {
 
 static INTERPRETER: WriteOnce<Interpreter> = WriteOnce::new();
 
-/// Finds the interpreter, if there is one by now. Called again, it costs an atomic load once
-/// the interpreter is known, and one look at the loaded objects before.
+/// Finds the interpreter, if there is one by now. After [`modules::refresh`]: it looks at the loaded
+/// objects only where they are others than at the last look.
 pub fn prepare() {
-    if INTERPRETER.get().is_none()
-        && let Some(interpreter) = Interpreter::find()
-    {
+    static LOOKED: AtomicU64 = AtomicU64::new(0);
+    let loaded = modules::changes();
+    if INTERPRETER.get().is_some() || LOOKED.load(Ordering::Relaxed) == loaded {
+        return;
+    }
+    if let Some(interpreter) = Interpreter::find() {
         INTERPRETER.set(interpreter);
+    } else if elf::find_in_python(c"Py_GetVersion").is_none() {
+        // One that another thread is loading right now may be usable later.
+        LOOKED.store(loaded, Ordering::Relaxed);
     }
 }
 
 /// Writes the calling thread's Python frames into `into`: none where there is no Python that
 /// [`prepare`] found, the thread is not known to it, or it is ending and frees what would be read.
-pub fn capture(into: &mut PythonFrames) {
-    into.clear();
+/// Answers whether they are others than those that were there.
+pub fn capture(into: &mut PythonFrames) -> bool {
+    let mut into = Rewriting::new(into);
     if let Some(interpreter) = INTERPRETER.get() {
         let mut memory = Reader::default();
         if let Some(thread) = interpreter.thread_state(&mut memory) {
@@ -89,9 +97,10 @@ pub fn capture(into: &mut PythonFrames) {
                 // Of a deep chain of imports, more of the program than of the machinery.
                 walk = Walk::of(interpreter, thread, true, &mut memory);
             }
-            walk.write(interpreter, &mut memory, into);
+            walk.write(interpreter, &mut memory, &mut into);
         }
     }
+    into.finish()
 }
 
 /// Whether the interpreter is ending.
@@ -347,7 +356,7 @@ impl Walk {
         self.count += 1;
     }
 
-    fn write(&self, python: &Interpreter, memory: &mut Reader, into: &mut PythonFrames) {
+    fn write(&self, python: &Interpreter, memory: &mut Reader, into: &mut Rewriting<'_>) {
         let mut known = Known::new();
         let inner = self.count.min(INNER);
         // Without the stack's end the ring holds frames from somewhere in the middle.
@@ -399,7 +408,7 @@ impl Known {
         frame: usize,
         frames_left: usize,
         memory: &mut Reader,
-        into: &mut PythonFrames,
+        into: &mut Rewriting<'_>,
     ) {
         let Some(code) = python.code(frame, memory) else {
             return;
@@ -439,7 +448,7 @@ impl Known {
         keep: Keep,
         most: usize,
         memory: &mut Reader,
-        into: &mut PythonFrames,
+        into: &mut Rewriting<'_>,
     ) -> super::TextRange {
         if let Some((_, range)) = self.strings[..self.len]
             .iter()

@@ -80,6 +80,33 @@ impl Reader {
         true
     }
 
+    /// Copies as [`read`](Self::read) does, without writing what stands in `into` already. Answers
+    /// whether anything was written; `None` where not all can be read.
+    pub fn read_over(&mut self, mut address: usize, mut into: &mut [u8]) -> Option<bool> {
+        let mut differs = false;
+        while !into.is_empty() {
+            if !self.is_readable(address) {
+                return None;
+            }
+            let here = into.len().min(PAGE - address % PAGE);
+            let (now, later) = into.split_at_mut(here);
+            // SAFETY: the kernel has just read from this page, and `here` bytes from `address`
+            // end within it; `now` is a Rust buffer of that length, which `copy` lets overlap.
+            unsafe {
+                let from = address as *const u8;
+                if libc::memcmp(from.cast(), now.as_ptr().cast(), here) != 0 {
+                    core::ptr::copy(from, now.as_mut_ptr(), here);
+                    differs = true;
+                }
+            }
+            let Some(next) = address.checked_add(here) else {
+                return later.is_empty().then_some(differs);
+            };
+            (address, into) = (next, later);
+        }
+        Some(differs)
+    }
+
     /// The pointer-sized field at `address`; `None` also where no such field can be because the
     /// address is not aligned.
     #[inline]
@@ -198,6 +225,25 @@ mod tests {
         assert_eq!(copy, text);
         let word = 0x1234_5678_usize;
         assert_eq!(read_word((&raw const word).addr()), Some(word));
+    }
+
+    #[test]
+    fn what_stands_there_is_not_written() {
+        let text = *b"the same text, the same text";
+        let mut reader = Reader::default();
+        let mut copy = [0; 28];
+        assert_eq!(
+            reader.read_over(text.as_ptr().addr(), &mut copy),
+            Some(true)
+        );
+        assert_eq!(copy, text);
+        assert_eq!(
+            reader.read_over(text.as_ptr().addr(), &mut copy),
+            Some(false)
+        );
+        let edge = Edge::new();
+        let end = edge.0.addr() + PAGE;
+        assert_eq!(reader.read_over(end - 8, &mut copy), None);
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod modules;
 mod panic;
 pub mod process_lock;
 pub mod program;
+pub mod quiet;
 pub mod raw;
 pub mod rights;
 pub mod signals;

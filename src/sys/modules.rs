@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use libc::Elf64_Sym;
 
 use super::elf::{self, Object};
-use super::memory;
+use super::{memory, quiet};
 
 /// Objects kept; a torch process has about 300.
 const CAPACITY: usize = 1024;
@@ -96,16 +96,14 @@ static BUSY: AtomicBool = AtomicBool::new(false);
 
 /// Brings the table up to date where objects were loaded or unloaded since. Reads the loader's list.
 pub fn refresh() {
-    if BUSY.swap(true, Ordering::Acquire) {
+    // Mostly nothing has changed, and then nothing is written: of a process that has just forked
+    // the first write to a page is its copy.
+    if elf::fingerprint() == CHANGES.load(Ordering::Relaxed) || BUSY.swap(true, Ordering::Acquire) {
         return;
     }
     let next = 1 - CURRENT.load(Ordering::Relaxed);
     let table = &TABLES[next];
     let seen = elf::fingerprint();
-    if seen == CHANGES.load(Ordering::Relaxed) {
-        BUSY.store(false, Ordering::Release);
-        return;
-    }
     let mut len = 0;
     elf::each_object(|object| {
         if len < CAPACITY {
@@ -128,7 +126,7 @@ pub fn changes() -> u64 {
 
 /// In a forked child: a refresh that another thread of the parent had begun will never end.
 pub fn after_fork() {
-    BUSY.store(false, Ordering::Relaxed);
+    quiet::store(&BUSY, false);
 }
 
 fn current() -> &'static [Module] {

@@ -20,7 +20,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::{forget, here, is_gone};
 use crate::config;
-use crate::sys::raw;
+use crate::sys::{quiet, raw};
 
 /// Only children of the calling thread: `__WNOTHREAD`.
 const OWN_THREAD: i32 = 0x2000_0000;
@@ -92,7 +92,7 @@ pub fn adopted() {
 
 /// In a forked child: the sleepers are the parent's.
 pub fn after_fork() {
-    SLEEPERS.store(0, Ordering::Relaxed);
+    quiet::store(&SLEEPERS, 0);
 }
 
 fn wake_sleepers(template: i32) {

@@ -12,6 +12,7 @@ command is run and what it says is printed, a line a process, with the names tha
     closed      a child that has closed all its descriptors, and a process of which nobody has one open
     many        300 children
     renewed     300 children, one after the other, and then one that stays
+    elsewhere   children forked from other lines of one function, and from functions that stand where others stood
     namespace   a child that is process 1 of a pid namespace of its own, like the process that initialised
     clone       a child made by a bare system call
     stopped     a child that is stopped
@@ -164,6 +165,38 @@ def orphan():
     os.waitpid(middle, 0)
 
 
+def fork_from(make):
+    """A child that stays, forked where `make` forks."""
+    pid = make()
+    if pid == 0:
+        while True:
+            signal.pause()
+    started.append(pid)
+    names[pid] = "child%d" % len(started)
+
+
+def by_turns(turn):
+    if turn % 2:
+        pid = os.fork()  # ODD
+    else:
+        pid = os.fork()  # EVEN
+    return pid
+
+
+def elsewhere():
+    for turn in range(4):
+        fork_from(lambda: by_turns(turn))
+    for number in range(4):
+        # All gone before the next one is made, which finds the same memory free.
+        space = {"fork": os.fork}
+        exec(compile("\n" * number + "def at():\n    return fork()", "place%d.py" % number, "exec"), space)
+        fork_from(space["at"])
+        del space
+    for entry in json.loads(run("--json"))["processes"]:
+        if "forked" in entry:
+            print(names[entry["pid"]], os.path.basename(entry["forked"]["place"][0]))
+
+
 def main():
     if SCENARIO == "other":
         # Nobody initialises anything.
@@ -213,6 +246,8 @@ def main():
             del names[pid]
         fork("last", nothing)
         show()
+    elif SCENARIO == "elsewhere":
+        elsewhere()
     elif SCENARIO == "namespace":
         assert os.getpid() == 1
         fork("inner", lambda: use() and None, into_namespace)

@@ -81,6 +81,19 @@ fn a_revived_child_begins_a_family() {
     ]);
 }
 
+/// Where a fork is, is made anew only where it is another place than the last time.
+#[test]
+fn forks_from_other_places() {
+    let [odd, even] = ["# ODD", "# EVEN"].map(|mark| marked_line("family.py", mark));
+    let turns = [even, odd, even, odd].map(|line| format!("family.py:{line} by_turns"));
+    let made = [2, 3, 4, 5].map(|line| format!("place{}.py:{line} at", line - 2));
+    let expected: Vec<_> = (turns.iter().chain(&made).enumerate())
+        .map(|(index, place)| format!("child{} {place}", index + 1))
+        .collect();
+    let expected: Vec<_> = expected.iter().map(String::as_str).collect();
+    warned("elsewhere").assert_silent().assert_stdout(&expected);
+}
+
 /// The record outlives those that wrote into it.
 #[test]
 fn children_that_were_ended_for_it() {

@@ -5,6 +5,7 @@
 
 use super::layout::Layout;
 use crate::sys::memory::Reader;
+use crate::sys::quiet;
 
 /// Which part of a text that is too long is kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -22,7 +23,8 @@ const UNREADABLE: &[u8] = b"?";
 /// Code units read at once.
 const CHUNK: usize = 64;
 
-/// Writes the string at `object` (of type `str_type`) into `into` as UTF-8; returns its length.
+/// Writes the string at `object` (of type `str_type`) into `into` as UTF-8; answers its length, and
+/// whether another text stood there.
 pub fn write(
     object: usize,
     str_type: usize,
@@ -30,20 +32,18 @@ pub fn write(
     memory: &mut Reader,
     keep: Keep,
     into: &mut [u8],
-) -> usize {
+) -> (usize, bool) {
     let Some(text) = Text::at(object, str_type, layout, memory) else {
         let len = UNREADABLE.len().min(into.len());
-        into[..len].copy_from_slice(&UNREADABLE[..len]);
-        return len;
+        return (len, quiet::copy(&UNREADABLE[..len], &mut into[..len]));
     };
     // No code point is shorter than a byte: more than this many never fit.
     let possible = text.length.min(into.len());
     if text.is_ascii && text.length <= into.len() {
         let whole = &mut into[..text.length];
-        return if memory.read(text.data, whole) && whole.is_ascii() {
-            text.length
-        } else {
-            0
+        return match memory.read_over(text.data, whole) {
+            Some(differs) if whole.is_ascii() => (text.length, differs),
+            _ => (0, true),
         };
     }
     let mut size = 0;
@@ -60,16 +60,17 @@ pub fn write(
         return text.copy(first, possible, memory, 0, into);
     }
     let Some(room) = into.len().checked_sub(CUT.len()) else {
-        return 0;
+        return (0, false);
     };
     if keep == Keep::Start {
-        let len = text.copy(first, possible, memory, 0, &mut into[..room]);
-        into[len..len + CUT.len()].copy_from_slice(CUT.as_bytes());
-        return len + CUT.len();
+        let (len, differs) = text.copy(first, possible, memory, 0, &mut into[..room]);
+        let differs_there = quiet::copy(CUT.as_bytes(), &mut into[len..len + CUT.len()]);
+        return (len + CUT.len(), differs | differs_there);
     }
-    into[..CUT.len()].copy_from_slice(CUT.as_bytes());
+    let differs_there = quiet::copy(CUT.as_bytes(), &mut into[..CUT.len()]);
     let skip = size.saturating_sub(room);
-    CUT.len() + text.copy(first, possible, memory, skip, &mut into[CUT.len()..])
+    let (len, differs) = text.copy(first, possible, memory, skip, &mut into[CUT.len()..]);
+    (CUT.len() + len, differs | differs_there)
 }
 
 /// A string whose header has been read.
@@ -140,7 +141,7 @@ impl Text {
     }
 
     /// Writes those code points, without as many as make up the first `skip` bytes, as far as
-    /// they fit.
+    /// they fit. Answers how many bytes that is, and whether others stood there.
     fn copy(
         &self,
         first: usize,
@@ -148,8 +149,8 @@ impl Text {
         memory: &mut Reader,
         mut skip: usize,
         into: &mut [u8],
-    ) -> usize {
-        let mut len = 0;
+    ) -> (usize, bool) {
+        let (mut len, mut differs) = (0, false);
         self.each(first, count, memory, |point| {
             if skip > 0 {
                 skip = skip.saturating_sub(point.len_utf8());
@@ -158,11 +159,12 @@ impl Text {
             let Some(place) = into.get_mut(len..len + point.len_utf8()) else {
                 return false;
             };
-            point.encode_utf8(place);
+            let mut bytes = [0; 4];
+            differs |= quiet::copy(point.encode_utf8(&mut bytes).as_bytes(), place);
             len += point.len_utf8();
             true
         });
-        len
+        (len, differs)
     }
 }
 
@@ -204,14 +206,12 @@ mod tests {
         let (layout, _) = layout::known(12).expect("3.12 is known");
         let mut into = vec![0; room];
         let at = object.as_ptr().addr();
-        let len = write(
-            at,
-            STR_TYPE,
-            &layout,
-            &mut Reader::default(),
-            keep,
-            &mut into,
-        );
+        let mut write = || {
+            let mut memory = Reader::default();
+            write(at, STR_TYPE, &layout, &mut memory, keep, &mut into)
+        };
+        let (len, _) = write();
+        assert_eq!(write(), (len, false), "it stands there");
         String::from_utf8(into[..len].to_vec()).expect("UTF-8")
     }
 
@@ -274,7 +274,7 @@ mod tests {
         let (layout, _) = layout::known(12).expect("3.12 is known");
         let mut into = [0; 10];
         let mut memory = Reader::default();
-        let len = write(
+        let (len, _) = write(
             object.as_ptr().addr(),
             0x1234,
             &layout,
@@ -283,7 +283,7 @@ mod tests {
             &mut into,
         );
         assert_eq!(&into[..len], b"?");
-        let len = write(8, STR_TYPE, &layout, &mut memory, Keep::End, &mut into);
+        let (len, _) = write(8, STR_TYPE, &layout, &mut memory, Keep::End, &mut into);
         assert_eq!(&into[..len], b"?");
     }
 }
