@@ -31,5 +31,6 @@ def forks():
     return median(times) * 1e6
 
 
-assert ctypes.CDLL("libcuda.so.1").cuInit(0) == 0, "cuInit fails"
-print(deep(FRAMES, forks))
+if __name__ == "__main__":
+    assert ctypes.CDLL("libcuda.so.1").cuInit(0) == 0, "cuInit fails"
+    print(deep(FRAMES, forks))
