@@ -30,6 +30,7 @@ const SOURCES: &[Source] = &sources!("adapter":
     "load",
     "errors",
     "rebuild",
+    "made_classes",
     "hashed",
     "unwrapped",
     "own",

@@ -160,11 +160,36 @@ def by_name():
     return Name("text"), Name.__supertype__ is str, registered.call() is registered, Registered.known[0] is registered
 
 
+sent = None
+
+
+def send():
+    """In the parent: its class, in a message of the program's own."""
+    global sent
+    import cloudpickle
+
+    sent = cloudpickle.dumps(Outer.Failure)
+
+
+def tracked():
+    """A class that comes again in such a message is the same; and so it is when it comes back."""
+    import cloudpickle
+
+    return cloudpickle.loads(sent) is Outer.Failure, cloudpickle.dumps(Outer.Failure)
+
+
+def light():
+    """Making classes does not take an import that the program has no need of."""
+    return type(Outer.Failure()).__name__, "cloudpickle" in sys.modules
+
+
 def ask(piece):
     return globals()[piece](), driver.cuInit(0)
 
 
 if __name__ == "__main__":
+    if sys.argv[1] == "tracked":
+        send()
     with context.Pool(1) as pool:
         answer, init = pool.apply(ask, (sys.argv[1],))
     if sys.argv[1] == "slots":
@@ -174,4 +199,8 @@ if __name__ == "__main__":
         answer = answer[0] == Outer.Inner.Innermost(), type(answer[1]) is Outer.Failure, answer[2]
     if sys.argv[1] == "structures":
         answer = answer, shared[1].x
+    if sys.argv[1] == "tracked":
+        import cloudpickle
+
+        answer = answer[0], cloudpickle.loads(answer[1]) is Outer.Failure
     print((answer, init))

@@ -12,7 +12,7 @@ import pickle
 import sys
 import types
 
-from _forkguard import answered, origin, rebuild, state, status
+from _forkguard import answered, made_classes, origin, rebuild, state, status
 from _forkguard.errors import reason
 from _forkguard.hashed import Containers
 from _forkguard.overlays import Overlays
@@ -197,6 +197,8 @@ def _load(header, body, buffers):
             overlays.when_imported(later, lambda module, what=what, value=value: state.put(what, value))
     for key, entries in remembered:
         overlays.remember(key[0], key[1], entries)
+    for cloud in list(made_classes.waiting):
+        overlays.when_imported(cloud, made_classes.tell)
     overlays.apply()
     state.put("fork hooks", hooks)
     if header["spec"] and header["by_value"]:

@@ -1,10 +1,11 @@
-"""Classes that go by value, where cloudpickle's way of making them again leaves something out: slots, qualified names,
-what an enumeration's members hold. And ctypes' classes, which ctypes makes of others and keeps.
+"""Classes that go by value: cloudpickle says what they consist of, `made_classes` makes them again. With what its own
+way leaves out: slots, qualified names, what an enumeration's members hold. And ctypes' classes, which ctypes makes of
+others and keeps.
 """
 import sys
 import types
 
-from _forkguard import rebuild, values
+from _forkguard import made_classes, rebuild, values
 from _forkguard.errors import Refused, kind
 
 # What making an enumeration gives each of its members.
@@ -75,8 +76,8 @@ def _a_class(cls, make, arguments, state, items, pairs, fill):
             if type(value).__name__ == "CField":
                 del attributes[name]
         attributes["_fields_"] = attributes.pop("_fields_")
-    arguments = (*arguments[:3], made_with, *arguments[4:])
-    return make, arguments, (attributes, *state[1:]), items, pairs, fill
+    arguments = (make.__module__, *arguments[:3], made_with, arguments[4])
+    return made_classes.a_class, arguments, (attributes, *state[1:]), items, pairs, made_classes.fill_class
 
 
 def _an_enumeration(cls, make, arguments, state, items, pairs, fill):
@@ -91,5 +92,6 @@ def _an_enumeration(cls, make, arguments, state, items, pairs, fill):
         if data is not object and data.__eq__(member, member._value_) is not True:
             raise Refused("the enumeration %s, whose members are not what their values make" % kind(cls))
     attributes = {name: value for name, value in state[0].items() if name not in members}
-    arguments = (*arguments[:3], members, *arguments[4:])
-    return make, arguments, (fill, (attributes, *state[1:]), held), items, pairs, rebuild.fill_enumeration
+    arguments = (make.__module__, *arguments[:3], members, *arguments[4:6])
+    state = (attributes, *state[1:]), held
+    return made_classes.an_enumeration, arguments, state, items, pairs, made_classes.fill_enumeration

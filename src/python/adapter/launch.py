@@ -14,8 +14,8 @@ from _forkguard.errors import Refused, Unused, kind, reason
 NOT_GLOBALS = {"__builtins__", "__loader__", "__spec__", "__cached__", "__annotations__"}
 # The modules of the adapter that the fresh process runs.
 CHILD = (
-    "errors", "rebuild", "hashed", "unwrapped", "own", "origin", "torch_state", "state", "status", "answered", "sections",
-    "overlays", "child",
+    "errors", "rebuild", "made_classes", "hashed", "unwrapped", "own", "origin", "torch_state", "state", "status",
+    "answered", "sections", "overlays", "child",
 )  # fmt: skip
 # Values that failed to cross once, and will again: (module, path) to (id, type, why).
 _known = {}

@@ -172,13 +172,6 @@ def local(values):
     return made
 
 
-def fill_enumeration(made, state):
-    fill, own, held = state
-    fill(made, own)
-    for name, attributes in held.items():
-        vars(made._member_map_[name]).update(attributes)
-
-
 def class_of(module, name):
     return type(attribute(module, name))
 

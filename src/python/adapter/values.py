@@ -235,6 +235,15 @@ def _constant(value, session):
     return rebuild.attribute, (cls.__module__, next(name for name, known in _constants(cls).items() if known is value))
 
 
+def _is_kind_of_field(value, cls, session):
+    return cls.__module__ == "dataclasses" and cls.__name__ == "_FIELD_BASE"
+
+
+def _kind_of_field(value, session):
+    """What a dataclass compares its fields with."""
+    return rebuild.attribute, ("dataclasses", value.name)
+
+
 # ---- threads
 
 
@@ -566,4 +575,5 @@ _BY_SHAPE = (
     (_answers_any_name, _attributes_alone),
     (_is_constant, _constant),
     (_is_new_type, _new_type),
+    (_is_kind_of_field, _kind_of_field),
 )
