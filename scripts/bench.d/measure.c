@@ -8,7 +8,7 @@
 //   fork-large    the same, with 64 MiB of memory in use, as an interpreter with a few libraries has
 //   fork-init     as fork, after cuInit
 //   fork-context  as fork, with a context on the first device
-//   memory        KiB: resident, and of that private and written to; memory-init, after cuInit and a first call
+//   memory        KiB: resident, and of that the process's own (anonymous); memory-init, after cuInit and a first call
 //   start         µs to start and end a program, bare and guarded, by turns: `start COUNT PROGRAM ARGUMENT...`, last;
 //                 PRELOAD in the environment is what the program gets as LD_PRELOAD every other time
 //
@@ -177,11 +177,11 @@ static void print_memory(void)
     int file = open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC);
     ssize_t size = file < 0 ? -1 : read(file, text, sizeof text - 1);
     const char *resident = size > 0 ? strstr(text, "\nRss:") : NULL;
-    const char *written = size > 0 ? strstr(text, "\nPrivate_Dirty:") : NULL;
-    if (!resident || !written)
+    const char *own = size > 0 ? strstr(text, "\nAnonymous:") : NULL;
+    if (!resident || !own)
         give_up("/proc/self/smaps_rollup cannot be read");
     close(file);
-    printf("%ld %ld\n", atol(resident + strlen("\nRss:")), atol(written + strlen("\nPrivate_Dirty:")));
+    printf("%ld %ld\n", atol(resident + strlen("\nRss:")), atol(own + strlen("\nAnonymous:")));
 }
 
 static void print_starts(long count, char **program)

@@ -72,10 +72,10 @@ class Row:
         return self.pairs[0][0] is None
 
     def interval(self):
-        """(low, high) of what the aim is about; of the ratio where there is no aim; None for one that is alone."""
+        """(low, high) of what the aim is about; of the difference where there is no aim; None for one that is alone."""
         if self.aim is None and self.alone():
             return None
-        aim = self.aim or Aim("times", 1.0)
+        aim = self.aim or Aim("more", 0.0)
         return interval([aim.seen(bare, guarded) for bare, guarded in self.pairs])
 
     def verdict(self):

@@ -38,7 +38,7 @@ def sentence(told):
         parts.insert(0, f"{told['gpu']}, driver {told['driver']}")
     parts += [f"{name} {version}" for name, version in sorted(told.get("packages", {}).items())]
     parts.append(f"huge pages {told['huge_pages'] or 'unknown'}")
-    first = ", which it ran before" if told.get("real_time") else ""
+    first = ", at real-time priority" if told.get("real_time") else ""
     parts.append(f"load {told['load']:g} at the start{first}")
     return ", ".join(parts)
 

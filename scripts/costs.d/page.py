@@ -88,7 +88,7 @@ def _seen(row):
     bounds = row.interval()
     if row.alone():
         return ""
-    if row.aim and row.aim.kind == "more":
+    if row.aim is None or row.aim.kind == "more":
         low, high = (signed(bound) for bound in bounds)
         middle = signed(row.more())
     else:

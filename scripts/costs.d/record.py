@@ -95,9 +95,9 @@ def read(path):
 
 
 def _bound(row, value):
-    if row.aim is None or row.aim.kind in ("times", "share"):
-        return times(value)
-    return signed(value) if row.aim.kind == "more" else number(value)
+    if row.aim is None or row.aim.kind == "more":
+        return signed(value)
+    return number(value) if row.aim.kind == "most" else times(value)
 
 
 def _written(row):
