@@ -1,7 +1,7 @@
-//! Links the C library, and the unwinder into the library instead of loading `libgcc_s.so.1` into every
-//! process.
+//! How the library is linked: by itself, with an unwinder of its own, and into few segments, each of
+//! which is a mapping in every process and is copied by every fork.
 //!
-//! Loading it costs a small program about as much start-up time as all else the guard does, and
+//! Loading `libgcc_s.so.1` costs a small program about as much start-up time as all else the guard does, and
 //! the library uses it for one thing: native stacks. A copy of its own also stays clear of the
 //! lists of generated code that programs register with the shared one, which are behind a lock.
 //!
@@ -19,9 +19,48 @@ fn main() {
     if let Some(folder) = unwinder() {
         println!("cargo:rustc-link-search=native={folder}");
     }
-    // Without the standard library nobody else names them.
-    println!("cargo:rustc-cdylib-link-arg=-lgcc_s");
-    println!("cargo:rustc-cdylib-link-arg=-lc");
+    for argument in [
+        // Without the standard library nobody else names them.
+        "-lgcc_s",
+        "-lc",
+        // What a compiler adds to each library for C++ and for code that is unloaded: nothing here is
+        // either, and its one word would be a page and a mapping more in every process and fork.
+        "-nostartfiles",
+        "-Wl,-z,nodelete",
+    ] {
+        println!("cargo:rustc-cdylib-link-arg={argument}");
+    }
+    // Constants beside the code, as linkers did for long. Each linker has its own word for it.
+    let one_segment = ["-Wl,--no-rosegment", "-Wl,-z,noseparate-code"];
+    if let Some(argument) = one_segment.into_iter().find(|word| is_taken(word)) {
+        println!("cargo:rustc-cdylib-link-arg={argument}");
+    }
+}
+
+/// Whether the linker that the library will be linked by takes this argument: asked of it, because it
+/// may be any, by rustc's choice or the user's.
+fn is_taken(argument: &str) -> bool {
+    const NOTHING: &str = "#![no_std]\n\
+        #[panic_handler] fn panic(_: &core::panic::PanicInfo<'_>) -> ! { loop {} }\n";
+    let folder = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
+    let source = Path::new(&folder).join("nothing.rs");
+    let variable = |name| env::var(name).unwrap_or_default();
+    let mut rustc = Command::new(variable("RUSTC"));
+    rustc
+        .args(["--crate-type=cdylib", "--edition=2024", "-Cpanic=abort"])
+        .args(["--target", &variable("TARGET"), "--out-dir", &folder])
+        .arg(format!("-Clink-arg={argument}"))
+        .args(
+            variable("CARGO_ENCODED_RUSTFLAGS")
+                .split('\x1f')
+                .filter(|flag| !flag.is_empty()),
+        );
+    if let Ok(linker) = env::var("RUSTC_LINKER") {
+        rustc.arg(format!("-Clinker={linker}"));
+    }
+    fs::write(&source, NOTHING)
+        .and_then(|()| rustc.arg(&source).output())
+        .is_ok_and(|done| done.status.success() && done.stderr.is_empty())
 }
 
 /// A folder in which the static unwinder is.

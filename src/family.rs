@@ -8,10 +8,11 @@
 //! Also made in a forked child that gets a driver of its own: system calls, no lock, no heap.
 
 use core::ffi::c_int;
-use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use forkguard_record::Record;
 
+use crate::sys::descriptors::DescriptorCell;
 use crate::sys::raw;
 
 /// The descriptor lies high, out of the way of programs that count on low numbers.
@@ -20,7 +21,7 @@ const FIRST_FD: c_int = 500;
 const NOEXEC_SEAL: u32 = 8;
 
 static RECORD: AtomicPtr<Record> = AtomicPtr::new(core::ptr::null_mut());
-static FD: AtomicI32 = AtomicI32::new(-1);
+static FD: DescriptorCell = DescriptorCell::new(-1);
 /// The memfd's inode: a program may close any descriptor, and its number may be something else then.
 static INODE: AtomicU64 = AtomicU64::new(0);
 

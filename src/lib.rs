@@ -66,7 +66,7 @@ pub mod sys;
 pub mod template;
 pub mod trace;
 
-/// Before `main`: the configuration, the table, the true functions. Nothing that needs a heap.
+/// Before `main`: the configuration, the true functions. Nothing that needs a heap.
 #[cfg(not(test))]
 #[ctor::ctor(unsafe)]
 fn load() {
@@ -77,7 +77,6 @@ fn load() {
     python::hash_secret::prepare();
     sys::rights::prepare();
     policy::prepare();
-    gate::slots::map();
     // SAFETY: the resolver needs nothing; here it runs before the program has threads.
     unsafe { lookup::resolve() };
     exports::process::prepare();

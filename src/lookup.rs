@@ -23,21 +23,27 @@ use crate::sys::raw::ErrnoGuard;
 /// From [`dlsym`] and [`dlvsym`]: not a name of ours; let the true function answer its caller.
 pub const NOT_OURS: usize = 1;
 
-/// The true `dlsym`; before it is known, the code that finds it.
-pub static REAL_DLSYM: AtomicPtr<c_void> = AtomicPtr::new(dlsym_first as *mut c_void);
+/// The true `dlsym`; null before it is known.
+pub static REAL_DLSYM: AtomicPtr<c_void> = AtomicPtr::new(core::ptr::null_mut());
 /// The true `dlvsym`.
-pub static REAL_DLVSYM: AtomicPtr<c_void> = AtomicPtr::new(dlvsym_first as *mut c_void);
+pub static REAL_DLVSYM: AtomicPtr<c_void> = AtomicPtr::new(core::ptr::null_mut());
 static RESOLVED: AtomicUsize = AtomicUsize::new(0);
 
-/// The beginning of every lookup, until the true `dlsym` is known.
+/// The end of every lookup that is not ours, until the true `dlsym` is known.
+///
+/// # Safety
+/// As `dlsym`.
 #[unsafe(naked)]
-unsafe extern "C" fn dlsym_first() {
+pub unsafe extern "C" fn dlsym_first() {
     arch::first_code!(crate::lookup::REAL_DLSYM)
 }
 
 /// The same for `dlvsym`.
+///
+/// # Safety
+/// As `dlvsym`.
 #[unsafe(naked)]
-unsafe extern "C" fn dlvsym_first() {
+pub unsafe extern "C" fn dlvsym_first() {
     arch::first_code!(crate::lookup::REAL_DLVSYM)
 }
 

@@ -18,6 +18,7 @@
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
+use crate::sys::descriptors::DescriptorCell;
 use crate::sys::{raw, thread};
 
 /// Semaphores in one memfd.
@@ -38,33 +39,8 @@ const FIRST_FD: i32 = 500;
 /// How often a page is open: the C library has it open beside what this module counts.
 const BY_THE_LIBRARY: u32 = 1 << 31;
 
-/// A descriptor, or why there is none. The bits are kept inverted: a table of free chunks is zeros,
-/// which take no room in the library's file and no memory before they are written.
-struct Number(AtomicI32);
-
-impl Number {
-    const fn new(fd: i32) -> Self {
-        Self(AtomicI32::new(!fd))
-    }
-
-    fn load(&self, order: Ordering) -> i32 {
-        !self.0.load(order)
-    }
-
-    fn store(&self, fd: i32, order: Ordering) {
-        self.0.store(!fd, order);
-    }
-
-    /// Whether it was [`FREE`], and is [`CLAIMED`] now.
-    fn claim(&self) -> bool {
-        self.0
-            .compare_exchange(!FREE, !CLAIMED, Ordering::AcqRel, Ordering::Relaxed)
-            .is_ok()
-    }
-}
-
 struct Chunk {
-    fd: Number,
+    fd: DescriptorCell,
     /// The memfd's inode: a program may close any fd, and its number may be something else then.
     inode: AtomicU64,
     /// The process that gives out this chunk's pages; a child's counter would be a copy.
@@ -104,7 +80,7 @@ impl Count {
 
 static TABLE: [Chunk; CHUNKS] = [const {
     Chunk {
-        fd: Number::new(FREE),
+        fd: DescriptorCell::new(FREE),
         inode: AtomicU64::new(0),
         owner: AtomicI32::new(0),
         count: AtomicU32::new(Count::NONE.0),
@@ -363,7 +339,7 @@ impl Chunk {
     }
 
     fn claim() -> Option<&'static Self> {
-        TABLE.iter().find(|chunk| chunk.fd.claim())
+        TABLE.iter().find(|chunk| chunk.fd.exchange(FREE, CLAIMED))
     }
 
     fn create() -> Option<(&'static Self, usize)> {

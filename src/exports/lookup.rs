@@ -9,7 +9,7 @@ use crate::lookup;
 #[unsafe(no_mangle)]
 #[unsafe(naked)]
 pub unsafe extern "C" fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void {
-    lookup_code!(lookup::dlsym, lookup::REAL_DLSYM)
+    lookup_code!(lookup::dlsym, lookup::REAL_DLSYM, lookup::dlsym_first)
 }
 
 /// `dlvsym(3)`. See [`crate::lookup`].
@@ -20,5 +20,5 @@ pub unsafe extern "C" fn dlvsym(
     name: *const c_char,
     version: *const c_char,
 ) -> *mut c_void {
-    lookup_code!(lookup::dlvsym, lookup::REAL_DLVSYM)
+    lookup_code!(lookup::dlvsym, lookup::REAL_DLVSYM, lookup::dlvsym_first)
 }

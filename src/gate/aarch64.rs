@@ -143,7 +143,7 @@ pub(crate) use stub_body;
 /// to the true function `$real`, whose caller stays the program (`RTLD_NEXT` depends on it); the
 /// rest ask `$slow`, which gets the return address as fourth argument.
 macro_rules! lookup_code {
-    ($slow:path, $real:path) => {
+    ($slow:path, $real:path, $first:path) => {
         ::core::arch::naked_asm!(
             ".cfi_startproc",
             "hint #34", // bti c
@@ -211,16 +211,20 @@ macro_rules! lookup_code {
             "3:",
             "adrp x16, {real}",
             "ldr x16, [x16, :lo12:{real}]",
+            "cbz x16, 7f",
             "br x16",
+            "7:",
+            "b {first}",
             ".cfi_endproc",
             slow = sym $slow,
             real = sym $real,
+            first = sym $first,
         )
     };
 }
 pub(crate) use lookup_code;
 
-/// What stands in `$real` before the true function is known: finds it, then goes there with the
+/// Where `$real` is not known yet: finds it, then goes there with the
 /// caller's arguments and return address.
 macro_rules! first_code {
     ($real:path) => {

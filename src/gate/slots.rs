@@ -20,14 +20,20 @@ use crate::config;
 use crate::lineage;
 use crate::report::Kind;
 use crate::revive::runtime;
+use crate::sys::raw::ErrnoGuard;
 use crate::trace;
 
 /// How many functions can be guarded.
 pub const CAPACITY: usize = 2048;
 const HASH: usize = 4 * CAPACITY;
 const TEXT: usize = 48 * 1024;
-/// Room for the slots and the word, in whole pages of any size in use (64 KiB on some aarch64).
-const PAGES: usize = 65536;
+/// Room for the slots and the words, in whole pages of any size in use: 4 KiB on `x86_64`, and up to
+/// 64 KiB on aarch64.
+const PAGES: usize = if cfg!(target_arch = "x86_64") {
+    5 * 4096
+} else {
+    65536
+};
 
 const _: () = assert!(
     names::COUNT + 600 < CAPACITY,
@@ -35,7 +41,9 @@ const _: () = assert!(
 );
 
 /// What the kernel clears: the slots, then the words.
-#[repr(C, align(65536))]
+#[repr(C)]
+#[cfg_attr(target_arch = "x86_64", repr(align(4096)))]
+#[cfg_attr(not(target_arch = "x86_64"), repr(align(65536)))]
 pub struct Cleared {
     slots: [AtomicI64; CAPACITY],
     standing: AtomicU32,
@@ -60,9 +68,14 @@ static TARGETS: [AtomicUsize; CAPACITY] = [const { AtomicUsize::new(0) }; CAPACI
 static NAMES: [AtomicUsize; CAPACITY] = [const { AtomicUsize::new(0) }; CAPACITY];
 static MEANINGS: [AtomicU16; CAPACITY] = [const { AtomicU16::new(0) }; CAPACITY];
 static BY_TARGET: [AtomicU16; HASH] = [const { AtomicU16::new(0) }; HASH];
-static NEXT: AtomicUsize = AtomicUsize::new(names::COUNT);
+/// How many slots were given out beyond those of the exported names.
+static GIVEN: AtomicUsize = AtomicUsize::new(0);
 static TEXT_USED: AtomicUsize = AtomicUsize::new(0);
-static MAPPED: AtomicU32 = AtomicU32::new(0);
+/// Whether the kernel clears the table.
+static CLEARING: AtomicU32 = AtomicU32::new(NOT_ASKED);
+const NOT_ASKED: u32 = 0;
+const CLEARS: u32 = 1;
+const REFUSED: u32 = 2;
 
 struct TextArena(UnsafeCell<[u8; TEXT]>);
 
@@ -119,55 +132,51 @@ const CREATE_OBJECTS: [&[u8]; 8] = [
     b"cuUserObjectCreate",
 ];
 
-/// Puts the table into memory that the kernel clears at fork. Called by the constructor; a
-/// program that gets here earlier maps it then.
-pub fn map() {
-    if MAPPED
-        .compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire)
-        .is_err()
-    {
+/// Has the kernel clear the table in forked children, from before the first word is written in it: a
+/// process that has nothing to do with the driver forks without one more mapping.
+fn have_it_cleared() {
+    if CLEARING.load(Ordering::Acquire) != NOT_ASKED {
         return;
     }
-    let address = (&raw const SLOTS).cast_mut().cast();
-    let size = size_of::<Cleared>();
-    // SAFETY: the range is exactly `SLOTS`, whole pages (its alignment and size) of this
-    // library's own zeroed memory, replaced by zeroed memory; nothing was stored in it yet, for
-    // whatever fills a slot calls this first.
-    let mapped = unsafe {
-        libc::mmap(
-            address,
-            size,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED,
-            -1,
-            0,
+    let _errno = ErrnoGuard::new();
+    // SAFETY: the range is exactly `SLOTS`, whole pages (its alignment and size) of this library's
+    // own zeroed memory, which no file is behind; advice cannot harm. Of threads that come here at
+    // a time each gives it.
+    let given = unsafe {
+        libc::madvise(
+            (&raw const SLOTS).cast_mut().cast(),
+            size_of::<Cleared>(),
+            libc::MADV_WIPEONFORK,
         )
     };
-    // SAFETY: the same range; advice cannot harm. A kernel that refuses (EINVAL before 4.14, or
-    // a filter) leaves the clearing to `gate::after_fork`.
-    let refused = mapped == libc::MAP_FAILED
-        || unsafe { libc::madvise(address, size, libc::MADV_WIPEONFORK) } != 0;
-    MAPPED.store(if refused { 3 } else { 2 }, Ordering::Release);
+    // A kernel that refuses (EINVAL before 4.14, or a filter) leaves the clearing to
+    // `gate::after_fork`.
+    let answer = if given == 0 { CLEARS } else { REFUSED };
+    CLEARING.store(answer, Ordering::Release);
 }
 
 /// Whether the kernel clears the table in forked children; where not, only the interposed fork
 /// functions do.
 pub fn kernel_clears() -> bool {
-    MAPPED.load(Ordering::Acquire) == 2
+    have_it_cleared();
+    CLEARING.load(Ordering::Acquire) == CLEARS
 }
 
 /// The word that says where this process stands; 0 in a process that has not asked yet.
 pub fn standing_word() -> &'static AtomicU32 {
+    have_it_cleared();
     &SLOTS.standing
 }
 
 /// Says that this process reports now; whether it is the first time.
 pub fn first_report() -> bool {
+    have_it_cleared();
     SLOTS.reported.swap(1, Ordering::AcqRel) == 0
 }
 
 /// The word that says where this process is in its family's record; 0 where it did not look yet.
 pub fn recorded_word() -> &'static AtomicU32 {
+    have_it_cleared();
     &SLOTS.recorded
 }
 
@@ -183,6 +192,7 @@ pub fn clear() {
 
 /// Lets calls of `index` go to `target` without the gate, in this process.
 pub fn fill(index: Index, target: usize) {
+    have_it_cleared();
     let distance = (target as i64).wrapping_sub(code::trap(index.at()) as i64);
     SLOTS.slots[index.at()].store(distance, Ordering::Relaxed);
 }
@@ -303,7 +313,6 @@ pub fn admit(
     kind: Kind,
     special: Option<Special>,
 ) -> Option<Index> {
-    map();
     if let Some(index) = find(target, special) {
         return Some(index);
     }
@@ -318,11 +327,12 @@ pub fn admit(
         return Some(index);
     }
     let name = keep(name);
-    let position = NEXT
-        .fetch_update(Ordering::AcqRel, Ordering::Acquire, |next| {
-            (next < CAPACITY).then_some(next + 1)
+    let given = GIVEN
+        .fetch_update(Ordering::AcqRel, Ordering::Acquire, |given| {
+            (given < CAPACITY - names::COUNT).then_some(given + 1)
         })
         .ok()?;
+    let position = names::COUNT + given;
     let index = Index(position as u16);
     NAMES[position].store(name.as_ptr() as usize, Ordering::Release);
     let meaning = meaning_of(name.to_bytes(), kind, special);

@@ -139,10 +139,11 @@ pub(crate) use stub_body;
 
 /// The body of `dlsym` and `dlvsym`: names that cannot be the driver's (`cu…`), its other
 /// libraries' (`NvE…`, `NvO…`), a plugin's (`GetP…`) or an extension module's (`PyI…`) go straight
-/// to the true function `$real`, whose caller stays the program (`RTLD_NEXT` depends on it); the
-/// rest ask `$slow`, which gets the return address as fourth argument.
+/// to the true function `$real`, whose caller stays the program (`RTLD_NEXT` depends on it), or, where
+/// that is not known yet, to `$first`; the rest ask `$slow`, which gets the return address as fourth
+/// argument.
 macro_rules! lookup_code {
-    ($slow:path, $real:path) => {
+    ($slow:path, $real:path, $first:path) => {
         ::core::arch::naked_asm!(
             ".cfi_startproc",
             "test rsi, rsi",
@@ -197,16 +198,22 @@ macro_rules! lookup_code {
             "cmp byte ptr [rsi + 2], 73", // 'I'
             "je 2b",
             "3:",
-            "jmp qword ptr [rip + {real}]",
+            "mov r11, qword ptr [rip + {real}]",
+            "test r11, r11",
+            "jz 7f",
+            "jmp r11",
+            "7:",
+            "jmp {first}",
             ".cfi_endproc",
             slow = sym $slow,
             real = sym $real,
+            first = sym $first,
         )
     };
 }
 pub(crate) use lookup_code;
 
-/// What stands in `$real` before the true function is known: finds it, then goes there with the
+/// Where `$real` is not known yet: finds it, then goes there with the
 /// caller's arguments and return address.
 macro_rules! first_code {
     ($real:path) => {

@@ -194,12 +194,13 @@ fn cause(used: &Moment, call: &Call) -> u64 {
 /// thread that does not exist here.
 struct Alarm;
 
-static EXIT_CODE: core::sync::atomic::AtomicI32 = core::sync::atomic::AtomicI32::new(-1);
+/// One more than the exit code to end with; 0 for none.
+static EXIT_CODE: core::sync::atomic::AtomicI32 = core::sync::atomic::AtomicI32::new(0);
 
 impl Alarm {
     fn set(action: Action) -> Self {
         if let Action::Abort(Some(code)) = action {
-            EXIT_CODE.store(i32::from(code), Ordering::Relaxed);
+            EXIT_CODE.store(i32::from(code) + 1, Ordering::Relaxed);
         }
         // SAFETY: a zeroed `sigaction` with a handler of the plain kind; the handler only makes
         // async-signal-safe calls. The process is about to end: nothing is to be put back.
@@ -231,8 +232,8 @@ extern "C" fn on_alarm(_signal: c_int) {
          thread that this forked process does not have); ending pid {}",
         raw::getpid(),
     ));
-    if code >= 0 {
-        raw::exit_now(code);
+    if code > 0 {
+        raw::exit_now(code - 1);
     }
     // SAFETY: restores the default, so that the signal ends the process whatever handlers it has.
     unsafe {

@@ -9,6 +9,7 @@
 use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_void};
 use core::fmt;
+use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::{thread_local, thread_specific};
@@ -99,17 +100,6 @@ struct Image {
 }
 
 impl Image {
-    const EMPTY: Self = Self {
-        base: 0,
-        dynamic: 0,
-        range: (0, 0),
-        pieces: [(0, 0); PIECES],
-        len: 0,
-        copy: 0,
-        size: 0,
-        variables: None,
-    };
-
     fn is_of(&self, object: &Object) -> bool {
         self.base == object.base && self.dynamic == object.dynamic
     }
@@ -190,7 +180,8 @@ pub unsafe fn copy_pieces(pieces: &[(usize, usize)], mut to: *mut u8) {
 
 struct Place {
     complete: AtomicBool,
-    image: UnsafeCell<Image>,
+    /// Zeros, while there is none: all places are in memory that needs no room in the library's file.
+    image: UnsafeCell<MaybeUninit<Image>>,
 }
 
 // SAFETY: `image` is written by the thread that has `SAVING`, while `complete` is not set; a forked
@@ -200,17 +191,17 @@ unsafe impl Sync for Place {}
 static PLACES: [Place; Library::ALL.len()] = [const {
     Place {
         complete: AtomicBool::new(false),
-        image: UnsafeCell::new(Image::EMPTY),
+        image: UnsafeCell::new(MaybeUninit::zeroed()),
     }
 }; Library::ALL.len()];
 static SAVING: ProcessLock = ProcessLock::new();
 
 impl Place {
     fn image(&self) -> Option<&Image> {
-        // SAFETY: complete, so that nobody writes it; see `Place`.
+        // SAFETY: complete, so that it was written and nobody writes it; see `Place`.
         self.complete
             .load(Ordering::Acquire)
-            .then(|| unsafe { &*self.image.get() })
+            .then(|| unsafe { (*self.image.get()).assume_init_ref() })
     }
 
     /// Under `SAVING`.
@@ -225,7 +216,7 @@ impl Place {
         };
         self.complete.store(false, Ordering::Release);
         // SAFETY: this thread has `SAVING`, and nobody reads what is not complete.
-        unsafe { *self.image.get() = image };
+        unsafe { (*self.image.get()).write(image) };
         self.complete.store(true, Ordering::Release);
         if let Some(before) = before {
             // SAFETY: the copy of an object that is gone, which only this place named.

@@ -4,6 +4,7 @@
 //! child, on whatever stack that has.
 
 use core::ffi::{CStr, c_int};
+use core::sync::atomic::{AtomicI32, Ordering};
 
 use super::raw::checked;
 
@@ -11,6 +12,40 @@ const CLOSE_ON_EXEC: usize = libc::FD_CLOEXEC as usize;
 /// Where the number, the type and the name of an entry of a directory are (`linux_dirent64`).
 const LENGTH_AT: usize = 16;
 const NAME_AT: usize = 19;
+
+/// A descriptor that threads share, or a negative number where there is none. The bits are kept
+/// inverted: a table of which each has -1 is zeros, which take no room in the library's file and no
+/// memory before they are written.
+pub struct DescriptorCell(AtomicI32);
+
+impl DescriptorCell {
+    /// With this one in it.
+    pub const fn new(fd: c_int) -> Self {
+        Self(AtomicI32::new(!fd))
+    }
+
+    /// The one in it.
+    pub fn load(&self, order: Ordering) -> c_int {
+        !self.0.load(order)
+    }
+
+    /// Puts one into it.
+    pub fn store(&self, fd: c_int, order: Ordering) {
+        self.0.store(!fd, order);
+    }
+
+    /// Puts one into it; answers the one before.
+    pub fn swap(&self, fd: c_int, order: Ordering) -> c_int {
+        !self.0.swap(!fd, order)
+    }
+
+    /// Puts `after` in the place of `before`, if that is what is in it.
+    pub fn exchange(&self, before: c_int, after: c_int) -> bool {
+        self.0
+            .compare_exchange(!before, !after, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
+    }
+}
 
 /// Gives each open descriptor to `visit`; the error is why they cannot be known.
 pub fn each_open(mut visit: impl FnMut(c_int)) -> Result<(), c_int> {

@@ -2,6 +2,8 @@
 
 pub mod command_line;
 pub mod descriptors;
+#[cfg(not(test))]
+mod dso_handle;
 pub mod elf;
 pub mod environment;
 #[cfg(not(test))]

@@ -30,9 +30,14 @@ pub fn want() {
     WANTED.store(true, Ordering::Relaxed);
 }
 
+/// Whether [`want`] was called before.
+pub fn is_wanted() -> bool {
+    WANTED.load(Ordering::Relaxed)
+}
+
 /// What `fork` answers, where [`want`] was called before.
 pub fn wanted() -> Option<i32> {
-    if !WANTED.load(Ordering::Relaxed) {
+    if !is_wanted() {
         return None;
     }
     WANTED.store(false, Ordering::Relaxed);

@@ -7,9 +7,9 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_void};
 use core::mem::MaybeUninit;
+use core::sync::atomic::{AtomicPtr, Ordering};
 use core::time::Duration;
 
 use super::start::LISTENER;
@@ -43,16 +43,13 @@ struct Server {
     request: Option<Request>,
 }
 
-struct Place(UnsafeCell<Option<Server>>);
-
-// SAFETY: only the template's one thread comes here, and its copies.
-unsafe impl Sync for Place {}
-
-static SERVER: Place = Place(UnsafeCell::new(None));
+/// Made by [`prepare`], and never given back. Only the template's one thread comes here, and its
+/// copies.
+static SERVER: AtomicPtr<Server> = AtomicPtr::new(core::ptr::null_mut());
 
 fn server() -> Option<&'static mut Server> {
-    // SAFETY: see `Place`; each caller is done with it before it returns.
-    unsafe { (*SERVER.0.get()).as_mut() }
+    // SAFETY: null, or what `prepare` made; each caller is done with it before it returns.
+    unsafe { SERVER.load(Ordering::Relaxed).as_mut() }
 }
 
 /// At the template's start: keeps nothing of the program's, sees to it that this process ends
@@ -86,19 +83,17 @@ pub fn prepare(program: i32) -> bool {
     let Some(watch) = Watch::start(pidfd) else {
         return false;
     };
-    // SAFETY: see `Place`.
-    unsafe {
-        *SERVER.0.get() = Some(Server {
-            program,
-            pidfd,
-            policy,
-            io_priority,
-            watch: Some(watch),
-            reserved: reserve(),
-            files: Vec::new(),
-            request: None,
-        });
-    }
+    let server = Box::new(Server {
+        program,
+        pidfd,
+        policy,
+        io_priority,
+        watch: Some(watch),
+        reserved: reserve(),
+        files: Vec::new(),
+        request: None,
+    });
+    SERVER.store(Box::into_raw(server), Ordering::Relaxed);
     true
 }
 
