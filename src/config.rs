@@ -20,6 +20,8 @@
 //! it has the guard watch without a word.
 
 pub mod command;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod origin;
 
 use core::cell::UnsafeCell;

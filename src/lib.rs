@@ -33,9 +33,9 @@
 //!
 //! The library is linked without Rust's standard library, whose way to end a panic (reading its own
 //! debug information) would be a third of what every process loads.
-#![cfg_attr(not(test), no_std)]
+#![cfg_attr(not(any(test, fuzzing)), no_std)]
 #![cfg_attr(
-    test,
+    any(test, fuzzing),
     allow(
         dead_code,
         unused_macros,
@@ -48,9 +48,11 @@ extern crate alloc;
 
 pub mod config;
 pub mod describe;
-#[cfg(not(test))]
+#[cfg(not(any(test, fuzzing)))]
 mod exports;
 pub mod family;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod gate;
 pub mod lineage;
 pub mod lookup;
@@ -67,7 +69,7 @@ pub mod template;
 pub mod trace;
 
 /// Before `main`: the configuration, the true functions. Nothing that needs a heap.
-#[cfg(not(test))]
+#[cfg(not(any(test, fuzzing)))]
 #[ctor::ctor(unsafe)]
 fn load() {
     config::load();

@@ -43,16 +43,20 @@ impl Elf {
             return Ok(None);
         }
         let cache = ReadCache::new(file);
-        let data = &cache;
-        Ok(match FileKind::parse(data) {
-            Ok(FileKind::Elf64) => of::<elf::FileHeader64<Endianness>>(data),
-            Ok(FileKind::Elf32) => of::<elf::FileHeader32<Endianness>>(data),
-            _ => None,
-        })
+        Ok(parse(&cache))
     }
 }
 
-fn of<H: FileHeader<Endian = Endianness>>(data: &ReadCache<File>) -> Option<Elf> {
+/// The same of a file's bytes, in memory or not.
+pub fn parse<'a>(data: impl ReadRef<'a>) -> Option<Elf> {
+    match FileKind::parse(data) {
+        Ok(FileKind::Elf64) => of::<elf::FileHeader64<Endianness>, _>(data),
+        Ok(FileKind::Elf32) => of::<elf::FileHeader32<Endianness>, _>(data),
+        _ => None,
+    }
+}
+
+fn of<'a, H: FileHeader<Endian = Endianness>, R: ReadRef<'a>>(data: R) -> Option<Elf> {
     let header = H::parse(data).ok()?;
     let endian = header.endian().ok()?;
     let segments = header.program_headers(endian, data).ok()?;

@@ -18,6 +18,14 @@
 //!
 //! It shares no code with the library's hooks: a `fork` of theirs would be this command's own.
 
+#![cfg_attr(
+    fuzzing,
+    allow(
+        dead_code,
+        reason = "there it is a library, of which the readers alone are used"
+    )
+)]
+
 mod arguments;
 mod check;
 mod completions;
@@ -25,6 +33,8 @@ mod doctor;
 mod elf;
 mod event;
 mod explain;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod inside;
 mod launch;
 mod library;

@@ -1,6 +1,8 @@
 //! What a command line comes to: the file that the kernel runs in the end, through `#!` lines,
 //! `env` and `PATH`, and whether the guard's library gets into it.
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod hindrance;
 mod words;
 
@@ -121,8 +123,7 @@ pub fn find(word: &OsStr) -> io::Result<PathBuf> {
     Err(denied.unwrap_or_else(|| io::Error::from_raw_os_error(libc::ENOENT)))
 }
 
-/// The words of a script's `#!` line: its interpreter, and what stands behind it as one. A text
-/// without such a line is run by the shell. `None` where it is no text.
+/// The words of the `#!` line of the script at `path`, as [`interpreter`] reads them.
 fn shebang(path: &Path) -> io::Result<Option<Vec<OsString>>> {
     let mut file = File::options()
         .read(true)
@@ -133,6 +134,12 @@ fn shebang(path: &Path) -> io::Result<Option<Vec<OsString>>> {
     }
     let mut begin = Vec::new();
     file.by_ref().take(LINE as u64).read_to_end(&mut begin)?;
+    interpreter(&begin)
+}
+
+/// The words of the `#!` line with which a script begins: its interpreter, and what stands behind it
+/// as one. A text without such a line is run by the shell. `None` where it is no text.
+fn interpreter(begin: &[u8]) -> io::Result<Option<Vec<OsString>>> {
     let line = begin
         .split(|&byte| byte == b'\n')
         .next()

@@ -93,7 +93,7 @@ pub fn prepare() {
     WAITS.store(true, Ordering::Release);
 }
 
-fn decoded(text: &[u8]) -> Option<[u8; SIZE]> {
+pub(crate) fn decoded(text: &[u8]) -> Option<[u8; SIZE]> {
     let digit = |at: u8| DIGITS.iter().position(|&known| known == at);
     let mut secret = [0; SIZE];
     if text.len() != 2 * SIZE {

@@ -656,8 +656,8 @@ impl fmt::Write for Escape<'_, '_> {
                 '\n' => self.out.put_str("\\n"),
                 '\r' => self.out.put_str("\\r"),
                 '\t' => self.out.put_str("\\t"),
-                // DEL is legal in JSON, but no friend of terminals.
-                c if u32::from(c) < 0x20 || c == '\x7f' => {
+                // From DEL on they are legal in JSON, but no friends of terminals.
+                c if c.is_control() => {
                     self.out.put(format_args!("\\u{:04x}", u32::from(c)));
                 }
                 c => {

@@ -8,6 +8,8 @@
 //! Everything else here may not allocate, lock, or call the loader.
 
 mod finalize;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod layout;
 mod text;
 mod write_once;

@@ -89,12 +89,12 @@ fn find(text: &[u8], byte: u8) -> Option<usize> {
 
 /// The last of a line's fields, `start-end rights offset device inode   path`: what stands from the
 /// first slash or bracket on, of which the others have none.
-fn path(line: &[u8]) -> &[u8] {
+pub(crate) fn path(line: &[u8]) -> &[u8] {
     let start = find(line, b'/').or_else(|| find(line, b'['));
     start.map_or(&[], |start| &line[start..])
 }
 
-fn parse(line: &[u8]) -> Option<Mapping<'_>> {
+pub(crate) fn parse(line: &[u8]) -> Option<Mapping<'_>> {
     let (start, rest) = number(line)?;
     let (end, rest) = number(rest.strip_prefix(b"-")?)?;
     Some(Mapping {

@@ -2,17 +2,17 @@
 
 pub mod command_line;
 pub mod descriptors;
-#[cfg(not(test))]
+#[cfg(not(any(test, fuzzing)))]
 mod dso_handle;
 pub mod elf;
 pub mod environment;
-#[cfg(not(test))]
+#[cfg(not(any(test, fuzzing)))]
 mod heap;
 pub mod imports;
 pub mod maps;
 pub mod memory;
 pub mod modules;
-#[cfg(not(test))]
+#[cfg(not(any(test, fuzzing)))]
 mod panic;
 pub mod process_lock;
 pub mod program;

@@ -19,7 +19,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 /// of the C library's control block.
 const GET_TID_ADDRESS: i32 = 40;
 /// Bytes of the control block that are searched where the kernel does not tell.
-#[cfg(not(test))]
+#[cfg(not(any(test, fuzzing)))]
 const CONTROL_BLOCK: usize = 2304;
 
 /// The next `fork` is to make a worker.
@@ -70,7 +70,7 @@ fn tid_address() -> Option<usize> {
 }
 
 /// The one word of the control block that is this thread's id.
-#[cfg(not(test))]
+#[cfg(not(any(test, fuzzing)))]
 fn searched() -> Option<usize> {
     use crate::sys::{memory::Reader, raw, thread};
 

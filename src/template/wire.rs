@@ -235,6 +235,11 @@ pub fn take(listener: i32, program: i32) -> Option<Request> {
         pad: [0; 7],
     };
     send(&connection, bytes_of(&greeting)).ok()?;
+    request(connection)
+}
+
+/// The request that comes over a connection.
+pub fn request(connection: Fd) -> Option<Request> {
     let opening = receive::<Opening>(&connection).ok()?;
     let (files, body) = (opening.files as usize, opening.body as usize);
     if files > MOST_FILES || body > MOST_BODY {

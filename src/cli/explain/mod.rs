@@ -15,6 +15,8 @@
 
 mod cause;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod group;
 mod html;
 mod processes;
@@ -125,6 +127,23 @@ struct Read {
     foreign: u64,
 }
 
+impl Read {
+    /// Adds what a line holds, the processes only where they are to be `drawn`; answers why something
+    /// in it cannot be read.
+    fn add(&mut self, line: read::Line, drawn: bool) -> Option<String> {
+        self.foreign += u64::from(line.is_foreign());
+        self.broken += u64::from(line.broken.is_some());
+        for event in line.events {
+            self.events += 1;
+            let cause = self.groups.add(&event, line.size);
+            if drawn {
+                self.processes.add(&event, cause);
+            }
+        }
+        line.broken
+    }
+}
+
 /// Reads all there is; the processes only where they are to be `drawn`.
 fn read_all(path: &Path, name: &str, drawn: bool) -> Result<Read, Trouble> {
     let cannot = |error: &io::Error| {
@@ -139,19 +158,10 @@ fn read_all(path: &Path, name: &str, drawn: bool) -> Result<Read, Trouble> {
     };
     let mut read = Read::default();
     let ended = read::lines(&mut input, |number, line| {
-        read.foreign += u64::from(line.is_foreign());
-        if let Some(why) = line.broken {
-            read.broken += 1;
-            if read.broken <= TOLD {
-                say(&format!("{name}:{number}: the line {why}"));
-            }
-        }
-        for event in line.events {
-            read.events += 1;
-            let cause = read.groups.add(&event, line.size);
-            if drawn {
-                read.processes.add(&event, cause);
-            }
+        if let Some(why) = read.add(line, drawn)
+            && read.broken <= TOLD
+        {
+            say(&format!("{name}:{number}: the line {why}"));
         }
     });
     if read.broken > TOLD {

@@ -1,5 +1,8 @@
 //! Who is there: every process that has a record of the guard's, with its part of it.
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 

@@ -22,7 +22,7 @@ const MOST: usize = 8;
 const TIMES: usize = 20;
 
 /// Which file it is.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub struct Identity {
     device: u64,
     /// The inode.
@@ -98,7 +98,7 @@ fn mapped(pid: i32, patience: &Patience) -> Vec<(Identity, Place)> {
 }
 
 /// `7f00-7f01 rw-s 00000000 00:01 123   /memfd:forkguard (deleted)`, from the file's beginning.
-fn mapping(line: &str) -> Option<(Identity, Place)> {
+pub(super) fn mapping(line: &str) -> Option<(Identity, Place)> {
     let mut fields = line.split_ascii_whitespace();
     let (start, end) = fields.next()?.split_once('-')?;
     let hex = |text| u64::from_str_radix(text, 16).ok();

@@ -30,7 +30,7 @@ impl Modules {
     }
 
     /// Pieces of one file are one module.
-    fn read(maps: &str) -> Self {
+    pub(super) fn read(maps: &str) -> Self {
         let mut modules: Vec<Module> = Vec::new();
         for (start, end, path) in maps.lines().filter_map(piece) {
             match modules.last_mut() {

@@ -1,6 +1,8 @@
 //! What the events of one run say, process by process: who initialised CUDA or tried to, where, by
 //! which imports, whether it was used or only asked about, and which forked children used it.
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod place;
 pub mod results;
 mod text;

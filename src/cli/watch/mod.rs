@@ -65,6 +65,21 @@ impl Watched {
         })
     }
 
+    /// A program of which this was told, and that has ended.
+    #[cfg(any(test, fuzzing))]
+    pub fn heard(text: &[u8]) -> Self {
+        let (events, unreadable) = read(text);
+        Self {
+            pid: 7008,
+            status: ExitStatus::default(),
+            started: Duration::from_secs(1_795_282_627),
+            events,
+            unreadable,
+            left: Vec::new(),
+            hindrance: None,
+        }
+    }
+
     /// What is said where there are unreadable lines.
     pub fn lost(&self) -> String {
         let count = self.unreadable;
@@ -218,6 +233,11 @@ fn told(file: &Path) -> Result<(Vec<Event>, usize), Trouble> {
             ));
         }
     }
+    Ok(read(&text))
+}
+
+/// The events in the lines of a text, and how many lines are none.
+fn read(text: &[u8]) -> (Vec<Event>, usize) {
     let mut events = Vec::new();
     let mut unreadable = 0;
     for line in text.split(|&byte| byte == b'\n') {
@@ -229,5 +249,5 @@ fn told(file: &Path) -> Result<(Vec<Event>, usize), Trouble> {
             Err(_) => unreadable += 1,
         }
     }
-    Ok((events, unreadable))
+    (events, unreadable)
 }

@@ -23,7 +23,7 @@ const WAITS: u32 = 1;
 const RUNS: u32 = 2;
 static STATE: AtomicU32 = AtomicU32::new(NONE);
 
-struct Place(UnsafeCell<Option<Received>>);
+struct Place(UnsafeCell<Option<Received<'static>>>);
 
 // SAFETY: written by the constructor, before the program has a thread; only read after that.
 unsafe impl Sync for Place {}
@@ -71,7 +71,7 @@ pub fn is_one() -> bool {
     STATE.load(Ordering::Acquire) != NONE
 }
 
-fn received() -> Option<&'static Received> {
+fn received() -> Option<&'static Received<'static>> {
     // SAFETY: see `Place`.
     unsafe { (*RECEIVED.0.get()).as_ref() }
 }

@@ -140,16 +140,16 @@ fn identity(fd: c_int) -> Option<(u64, u64)> {
 }
 
 /// A payload as the fresh process has it.
-pub struct Received {
+pub struct Received<'a> {
     /// The entry's name.
-    pub name: &'static [u8],
+    pub name: &'a [u8],
     /// Its data.
-    pub data: &'static [u8],
+    pub data: &'a [u8],
 }
 
 /// Takes the payload at `fd`, if it is the one of this inode and as [`write()`] leaves it; restores
 /// the descriptors that the other program had closed on exec, and closes `fd`.
-pub fn receive(fd: c_int, inode: u64, mut closing: impl FnMut(c_int)) -> Option<Received> {
+pub fn receive(fd: c_int, inode: u64, closing: impl FnMut(c_int)) -> Option<Received<'static>> {
     let (found, size) = identity(fd)?;
     // SAFETY: only asks.
     let seals = checked(unsafe { libc::syscall(libc::SYS_fcntl, fd, libc::F_GET_SEALS) }).ok()?;
@@ -161,6 +161,11 @@ pub fn receive(fd: c_int, inode: u64, mut closing: impl FnMut(c_int)) -> Option<
         .leak();
     // SAFETY: opened for this process alone; the mapping keeps what was in it.
     unsafe { libc::syscall(libc::SYS_close, fd) };
+    read(whole, closing)
+}
+
+/// What its bytes say.
+pub fn read(whole: &[u8], mut closing: impl FnMut(c_int)) -> Option<Received<'_>> {
     let (head, rest) = whole.split_first_chunk::<HEAD>()?;
     // SAFETY: plain numbers; any bytes are a value.
     let head: Head = unsafe { core::mem::transmute(*head) };

@@ -3,6 +3,7 @@
 
 mod forked;
 mod lists;
+pub mod mangled;
 mod outcome;
 mod program;
 mod root;

@@ -1,0 +1,141 @@
+//! What the library reads that others wrote, each reader as a function of bytes: nothing may panic,
+//! and what holds for every input is checked.
+//!
+//! For libFuzzer (the `fuzz` folder, scripts/fuzz) and for the test below, which gives each what is
+//! kept in tests/corpus and some mangled inputs. Not in the library that is shipped.
+
+use std::os::fd::IntoRawFd;
+use std::os::unix::net::UnixStream;
+
+use crate::config::fuzz::{command_line, settings};
+use crate::policy::entry::payload;
+use crate::python::hash_secret;
+use crate::report::buffer::Buffer;
+use crate::report::json::quote;
+use crate::stack::python::fuzz::interpreter;
+use crate::sys::elf::{self, Object};
+use crate::sys::maps;
+use crate::template::wire::{self, Fd};
+
+/// A reader, given bytes.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All of them.
+pub const TARGETS: [Target; 8] = [
+    ("settings", settings),
+    ("command-line", command_line),
+    ("payload", received),
+    ("template-request", request),
+    ("python-stack", interpreter),
+    ("object", object),
+    ("mappings", mappings),
+    ("report-text", text),
+];
+
+/// What a fresh process is given by the one that it stands for.
+fn received(bytes: &[u8]) {
+    let mut closing = 0;
+    if let Some(received) = payload::read(bytes, |_| closing += 1) {
+        let all = closing * size_of::<i32>() + received.name.len();
+        assert!(all <= bytes.len() && received.data.len() <= bytes.len());
+    }
+}
+
+/// What a template is asked for.
+fn request(bytes: &[u8]) {
+    let (mut program, template) = UnixStream::pair().expect("two sockets");
+    // More than a socket holds would wait for its reader.
+    let bytes = &bytes[..bytes.len().min(64 * 1024)];
+    std::io::Write::write_all(&mut program, bytes).expect("room");
+    drop(program);
+    if let Some(request) = wire::request(Fd(template.into_raw_fd())) {
+        assert!(request.body.len() <= bytes.len() && request.numbers.len() == request.files.len());
+    }
+}
+
+/// A loaded object of which nothing is certain: what is at its address may be another's by now. The
+/// first two bytes say where its dynamic section should be.
+fn object(bytes: &[u8]) {
+    let Some((dynamic, image)) = bytes.split_first_chunk::<2>() else {
+        return;
+    };
+    // Aligned, as mappings are; and of the address's own there are whole pages.
+    let mut pages = vec![[0_u64; 512]; image.len().div_ceil(4096)];
+    for (place, byte) in pages.as_flattened_mut().iter_mut().zip(image.chunks(8)) {
+        let mut word = [0; 8];
+        word[..byte.len()].copy_from_slice(byte);
+        *place = u64::from_ne_bytes(word);
+    }
+    let start = pages.as_ptr().addr();
+    let object = Object {
+        base: start,
+        dynamic: start + usize::from(u16::from_le_bytes(*dynamic)),
+        ..Object::EMPTY
+    };
+    let is_there = elf::is_there(&object, start);
+    let id = elf::build_id(&object, start, start + image.len());
+    assert!(is_there || id.is_none());
+    assert!(id.is_none_or(|(_, len)| (1..=elf::BUILD_ID).contains(&len)));
+}
+
+/// Lines of the kernel's list, in which paths are a program's to choose; and the environment's
+/// secret.
+fn mappings(bytes: &[u8]) {
+    for line in bytes.split(|&byte| byte == b'\n') {
+        let path = maps::path(line);
+        if let Some(mapping) = maps::parse(line) {
+            assert_eq!(mapping.path, path);
+        }
+    }
+    let _ = hash_secret::decoded(bytes);
+}
+
+/// Text of the program's on its way into a report. The first three bytes: how much room there is, how
+/// wide it may be, how much of it is quoted.
+fn text(bytes: &[u8]) {
+    let Some(([room, width, most], text)) = bytes.split_first_chunk::<3>() else {
+        return;
+    };
+    let text = String::from_utf8_lossy(text);
+    let mut room = vec![0; usize::from(*room) * 16];
+    let mut out = Buffer::new(&mut room);
+    out.put_str(&text);
+    out.wrap(0, 0, usize::from(*width) / 4, usize::from(*width));
+    let shown = core::str::from_utf8(out.finish_printable()).expect("text");
+    let mut rest = shown.chars();
+    while let Some(letter) = rest.next() {
+        // Of an escape sequence only a colour's is left.
+        let is_colour = letter == '\u{1b}'
+            && rest.next() == Some('[')
+            && rest.find(|letter| !letter.is_ascii_digit() && *letter != ';') == Some('m');
+        assert!(
+            is_colour || letter == '\n' || !letter.is_control(),
+            "{shown:?}"
+        );
+    }
+
+    let mut room = vec![0; 8 * text.len() + 64];
+    let mut out = Buffer::new(&mut room);
+    let most = usize::from(*most);
+    let cut = quote(&mut out, format_args!("{text}"), most);
+    let json = core::str::from_utf8(out.finish()).expect("text");
+    assert!(!json.contains(char::is_control), "{json:?}");
+    let value: String = serde_json::from_str(json).expect("JSON");
+    assert!(cut || value == text);
+    assert!(cut == (text.len() > most) && value.len() <= text.len().min(most) + 3);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use forkguard_testkit::mangled;
+
+    #[test]
+    fn no_input_does_harm() {
+        for (name, read) in TARGETS {
+            // A stack that goes in circles is walked for long.
+            let made = if name == "python-stack" { 300 } else { 3000 };
+            mangled::give(name, made, read);
+        }
+    }
+}
