@@ -1,5 +1,5 @@
 //! Large data crosses into fresh processes whole and copied on write; what did not change since the last start is not
-//! written again. Fails when a worker sees stale or another array's data, when a write gets out of its worker, when
+//! written again, arrays and all else. Fails when a worker sees stale or another array's data, when a write gets out of its worker, when
 //! fresh processes start with more and more descriptors, or when much data is copied for a worker that has no name for it.
 
 use forkguard_testkit::{Outcome, python_with_packages};
@@ -32,6 +32,27 @@ fn what_is_the_same_is_written_once() {
     assert_eq!(written.len(), 3, "{}", outcome.story());
     assert!(
         written[0] > 32 << 20 && written[1].max(written[2]) < 1 << 20,
+        "{written:?}"
+    );
+}
+
+#[test]
+fn a_large_pickle_is_written_once_for_a_pool() {
+    let outcome = run("texts");
+    outcome.assert_stdout(&[
+        "['00', '11', '22', '33', '44', '55', '66', '77']",
+        "['00', '11', '22', 'x3', '44', '55', '66', '77']",
+        "['00', '11', '22', 'x3', '4e', '55', '66', '77']",
+    ]);
+    let written = written(&outcome);
+    // Nine of the pool's, one of another shape, one with a letter changed, one with a word more.
+    let whole: Vec<bool> = written.iter().map(|&size| size > 24 << 20).collect();
+    let expected = (0..12).map(|number| [0, 9, 11].contains(&number));
+    assert_eq!(whole, expected.collect::<Vec<_>>(), "{written:?}");
+    assert!(
+        written
+            .iter()
+            .all(|size| !(2 << 20..24 << 20).contains(size)),
         "{written:?}"
     );
 }

@@ -50,6 +50,7 @@ const SOURCES: &[Source] = &sources!("adapter":
     "answered",
     "sealed",
     "buffers",
+    "bodies",
     "payload",
     "start",
     "warm",

@@ -1,6 +1,6 @@
 """Proves that large data crosses whole, once for all whose data is the same, and copied on write. `exec_large.py WHAT`
 
-`same`: two arrays of the same data, and workers that find and write them, one after the other; `changed`: each worker
+`texts`: large data that is no array, for workers that differ in their names; `same`: two arrays of the same data, and workers that find and write them, one after the other; `changed`: each worker
 after a change of one byte; `unused`: a worker to which nothing names them. Prints what the workers saw, and which fds
 they have more than the one before.
 """
@@ -45,7 +45,27 @@ def more(answers):
     return [(seen, count - answers[0][1], init) for seen, count, init in answers]
 
 
-if sys.argv[1] == "same":
+texts = {}
+
+
+def count(number):
+    return number, sum(map(len, texts.values())), texts[number % 8][:3], driver.cuInit(0)
+
+
+def ends():
+    return [text[0] + text[-1] for text in texts.values()]
+
+
+if sys.argv[1] == "texts":
+    texts.update((number, "%d" % number * (3 << 20)) for number in range(8))
+    with context.Pool(9) as pool:
+        assert pool.map(count, range(100)) == [(n, 24 << 20, "%d" % (n % 8) * 3, 0) for n in range(100)]
+    print(start(ends)[0])
+    texts[3] = "x" + texts[3][1:]
+    print(start(ends)[0])
+    texts[4] += "more"
+    print(start(ends)[0])
+elif sys.argv[1] == "same":
     print(more([start(use) for _ in range(3)]), int(first.sum()))
 elif sys.argv[1] == "changed":
     answers = []

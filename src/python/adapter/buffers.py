@@ -43,6 +43,10 @@ class Store:
     def holds(self, at, raw):
         return native["same"](self.fd, at, raw)
 
+    def close(self):
+        if self.is_there():
+            os.close(self.fd)
+
 
 def _moved(fd):
     import fcntl
@@ -114,16 +118,15 @@ class Placement:
         _kept[:] = [store for store in _kept if store not in used] + [store for store in _kept if store in used]
         for store in self.held:
             store.users -= 1
-        room = _available() // 4 if _kept else 0
+        room = available() // 4 if _kept else 0
         for number, store in enumerate(_kept[::-1]):
             room -= store.size
             if store.users == 0 and (room < 0 or number >= MOST):
                 _kept.remove(store)
-                if store.is_there():
-                    os.close(store.fd)
+                store.close()
 
 
-def _available():
+def available():
     try:
         with open("/proc/meminfo", "rb") as lines:
             for line in lines:

@@ -19,6 +19,7 @@ from _forkguard.overlays import Overlays
 from _forkguard.sections import Reader
 
 PAGE = 4096
+AT_ONCE = 1 << 20
 
 
 class NotReady(Exception):
@@ -78,10 +79,10 @@ def _prepare(fd, header):
     if header["tracker"] is not None:
         tracker = importlib.import_module(package + ".resource_tracker")
         tracker._resource_tracker._fd = header["tracker"]
+    body = io.BytesIO()
+    for part in _parts(fd, base, header):
+        body.write(part)
     buffers = _mapped(fd, base, header)
-    body = os.pread(fd, header["body"], base)
-    while len(body) < header["body"]:
-        body += os.pread(fd, header["body"] - len(body), base + len(body))
     os.close(fd)
     running._inheriting = True
     try:
@@ -112,6 +113,17 @@ def _tell_celery():
     base = sys.modules.get("celery.app.base")
     if base is not None:
         base.USING_EXECV = "1"
+
+
+def _parts(fd, base, header):
+    """Of the pickle, none of them large: in this process it is once."""
+    for number, at, size in header["body"]:
+        file, begin = (fd, base) if number < 0 else (header["stores"][number][0], 0)
+        at += begin
+        while size:
+            part = os.pread(file, min(size, AT_ONCE), at)
+            yield part
+            at, size = at + len(part), size - len(part)
 
 
 def _mapped(fd, base, header):

@@ -6,7 +6,7 @@ import signal
 import sys
 
 import _forkguard
-from _forkguard import buffers, caches, functions, native, origin, own, patches, payload, pickling, reach, rebuild, start
+from _forkguard import bodies, buffers, caches, functions, native, origin, own, patches, payload, pickling, reach, rebuild, start
 from _forkguard import state, status, template, tensors
 from _forkguard.errors import Refused, Unused, kind, reason
 
@@ -92,16 +92,22 @@ def _start(session, walk, process, executable, shape, child_r, child_w, not_pass
         raws = [buffer.raw() for buffer in session.buffers]
         placement = buffers.Placement(raws)
         try:
-            fd, size = payload.write(session, header, not_passed, placement, raws)
-            pid = template.worker(executable, fd, header)
-            way = "template" if pid else "exec"
-            pid = pid or start.execute(executable, fd, header)
+            body = session.out.getbuffer()
+            blocks = bodies.Blocks(body)
+            try:
+                fd, size = payload.write(session, header, not_passed, placement, raws, body, blocks)
+                pid = template.worker(executable, fd, header)
+                way = "template" if pid else "exec"
+                pid = pid or start.execute(executable, fd, header)
+            finally:
+                blocks.release()
         finally:
             placement.release()
     except BaseException:
         page.give_back()
         raise
     page.watch(pid, shape)
+    template.after_start()
     return pid, way, size, session.by_value, session.suspicious
 
 

@@ -12,11 +12,13 @@ NAME = "forkguard-payload"
 ANOTHERS = ("/memfd:%s " % NAME, "/memfd:%s " % buffers.NAME, "/memfd:forkguard-status ")
 
 
-def write(session, header, not_passed, placement, raws):
-    """All of it in one memfd, sealed: the header, the pickle, and the buffers on pages of their own, but for those
-    that lie in a memfd of theirs. It is closed when the program's fork answers, by who called this."""
-    body = session.out.getbuffer()
-    stores, places, inside, at = placement.stores(), [], [], sealed.pages(len(body))
+def write(session, header, not_passed, placement, raws, body, blocks):
+    """All of it in one memfd, sealed: the header, the pickle, and the buffers on pages of their own, but for what
+    lies in a memfd that workers share. It is closed when the program's fork answers, by who called this."""
+    stores, places, inside = placement.stores(), [], []
+    header["body"] = [(len(stores) if is_shared else -1, at, size) for is_shared, at, size in blocks.runs()]
+    stores += [blocks.store] if blocks.store else []
+    at = sealed.pages(sum(size for _, size in blocks.own))
     header["stores"] = [(store.fd, store.size) for store in stores]
     for raw, place in zip(raws, placement.places):
         if place is None:
@@ -25,7 +27,7 @@ def write(session, header, not_passed, placement, raws):
             at += sealed.pages(raw.nbytes)
         else:
             places.append((stores.index(place[0]), place[1], raw.nbytes))
-    header["buffers"], header["body"], header["size"] = places, len(body), at
+    header["buffers"], header["size"] = places, at
     header["fds"] = _inherited(session, not_passed, {header["status"][0], *(store.fd for store in stores)})
     packed = marshal.dumps(header)
     # The number of the first page is not in the header: it follows from the header's length.
@@ -35,11 +37,14 @@ def write(session, header, not_passed, placement, raws):
         raise OSError(failed, os.strerror(failed))
     os.ftruncate(fd, base + at)
     sealed.put(fd, struct.pack("<Q", len(packed)) + packed, 0)
-    sealed.put(fd, body, base)
+    end = base
+    for place, size in blocks.own:
+        sealed.put(fd, body[place : place + size], end)
+        end += size
     for raw, place in inside:
         sealed.put(fd, raw, base + place)
     sealed.seal(fd)
-    return fd, base + at + placement.written
+    return fd, base + at + placement.written + blocks.written
 
 
 def _inherited(session, not_passed, ours):

@@ -11,11 +11,13 @@ from _forkguard.rebuild import NotCarried
 
 class Reader:
     def __init__(self, body, buffers, ends):
+        """`body` is the pickle, in a file."""
         self.body, self.buffers = body, [memoryview(buffer) for buffer in buffers]
         # Where each section ends, and how many buffers were written before that.
         self.ends = ends
         self.next = 0
-        self.unpickler = pickle.Unpickler(io.BytesIO(body), buffers=iter(self.buffers))
+        body.seek(0)
+        self.unpickler = pickle.Unpickler(body, buffers=iter(self.buffers))
 
     def read(self):
         self.next += 1
@@ -25,12 +27,11 @@ class Reader:
         """Leaves the section that has just failed."""
         begin = self.ends[self.next - 2][0] if self.next > 1 else 0
         end, first = self.ends[self.next - 1]
-        made = self.unpickler.memo.copy()
-        sound = sum(operation.name == "MEMOIZE" for operation, _ in _steps(self.body[:begin]))
+        made, body = self.unpickler.memo.copy(), self.body.getbuffer()
+        sound = sum(operation.name == "MEMOIZE" for operation, _ in _steps(body[:begin]))
         numbered = [made[number] for number in range(sound)]
-        numbered += _whole(self.body[begin:end], numbered, NotCarried(text))
-        again = _numbering(len(numbered))
-        file = io.BytesIO(again + self.body[end:])
+        numbered += _whole(body[begin:end], numbered, NotCarried(text))
+        file = io.BytesIO(_numbering(len(numbered)) + body[end:])
         self.unpickler = _Renumbered(file, buffers=iter(self.buffers[first:]))
         self.unpickler.numbered = numbered
         self.unpickler.load()

@@ -15,8 +15,8 @@ from _forkguard import native, own, pickling, sealed, start
 NEVER, WHERE_IT_PAYS, ALWAYS = range(3)
 # Seconds of processor time after which importing again is worth waiting for a template that does it already.
 HEAVY = 0.3
-# Seconds that a start waits at the most.
-PATIENCE, ALL_PATIENCE = 10, 60
+# Seconds that a start waits at the most, and the shortest wait that is worth asking again.
+PATIENCE, ALL_PATIENCE, LEAST = 10, 60, 0.05
 # What the template runs; it reads the rest from memory.
 BOOT = (
     "import marshal as m,posix as o,sys;h=m.loads(o.pread(3,o.fstat(3).st_size,0));sys.path[:]=h['path'];"
@@ -33,14 +33,14 @@ class _Process:
     def __init__(self):
         self.pid = os.getpid()
         self.starts = 0
-        self.tried = False
+        self.tried = self.is_due = False
         self.kept = None
 
 
 class _Template:
-    def __init__(self, known, executable, place):
-        self.known, self.executable, self.place = known, executable, place
-        self.begun, self.used = time.monotonic(), time.process_time()
+    def __init__(self, pid, known, executable, place):
+        self.pid, self.known, self.executable, self.place = pid, known, executable, place
+        self.used = time.process_time()
         self.is_ready = self.was_waited_for = False
 
     def patience(self, mode):
@@ -48,13 +48,21 @@ class _Template:
         executed worker's would, and end before. (One that is ready is known by its connection, and waited for.)"""
         if self.is_ready:
             return PATIENCE
-        if self.was_waited_for:
+        if self.was_waited_for or (mode != ALWAYS and self.used < HEAVY):
             return 0
-        if mode == ALWAYS:
+        return ALL_PATIENCE if mode == ALWAYS else PATIENCE
+
+    def is_to_do(self, mode):
+        """Seconds of a processor that its imports may take yet. What counts is not the clock: where others have the
+        processors, an executed worker would be as slow."""
+        if self.is_ready or mode == ALWAYS:
             return ALL_PATIENCE
-        if self.used < HEAVY:
-            return 0
-        return max(0, min(1.5 * self.used + 0.5 - (time.monotonic() - self.begun), PATIENCE))
+        try:
+            # The clock of another process's processor time, as `clock_getcpuclockid` makes it of the pid.
+            done = time.clock_gettime(~self.pid << 3 | 2)
+        except OSError:
+            done = 0
+        return 1.5 * self.used + 0.5 - done
 
 
 _process = _Process()
@@ -75,12 +83,13 @@ def worker(executable, fd, header):
         return 0
     if prepared is None:
         return 0
-    here, kept, body, files, patience = prepared
+    here, kept, body, files, mode = prepared
+    patience = kept.patience(mode)
     until = time.monotonic() + patience
     while True:
-        left = max(0, until - time.monotonic())
+        left = max(0, min(until - time.monotonic(), kept.is_to_do(mode)))
         answer = native["template_ask"](kept.known, body, files, int(left * 1000))
-        if answer != INTERRUPTED:
+        if answer != INTERRUPTED and (answer != NOT_READY or left < LEAST):
             break
     if answer > 0:
         kept.is_ready = True
@@ -92,6 +101,18 @@ def worker(executable, fd, header):
     return 0
 
 
+def after_start():
+    """A worker was executed, and goes first: the template is for those that follow."""
+    here = _here()
+    if here.is_due:
+        here.is_due = False
+        try:
+            _begin()
+        except Exception:
+            # A saving, and no reason to lose the worker.
+            pass
+
+
 def _prepared(executable, fd, header):
     """What the template is to be asked, or None where there is none that could serve."""
     here = _here()
@@ -100,23 +121,23 @@ def _prepared(executable, fd, header):
         return None
     here.starts += 1
     if here.kept is None:
-        if here.tried or (mode == WHERE_IT_PAYS and here.starts < 2):
+        if mode == WHERE_IT_PAYS:
+            here.is_due = here.starts >= 2
             return None
         _begin()
-        if mode == WHERE_IT_PAYS or here.kept is None:
+        if here.kept is None:
             return None
     # Another thread may find out meanwhile that it is gone.
     kept = here.kept
     place, ignored = _place()
     if kept is None or kept.executable != executable or kept.place != place:
         return None
-    patience = kept.patience(mode)
     directory, failed = native["directory"]()
     if failed:
         return None
     files = array.array("i", {fd, directory, *(inherited for inherited, _ in header["fds"])}).tobytes()
     body = marshal.dumps((fd, directory, _environment(environment), ignored))
-    return here, kept, body, files, patience
+    return here, kept, body, files, mode
 
 
 def _here():
@@ -157,7 +178,7 @@ def _begin():
     finally:
         os.close(fd)
     if pid > 0:
-        here.kept = _Template(known, executable, place)
+        here.kept = _Template(pid, known, executable, place)
 
 
 def _of_workers():
