@@ -31,7 +31,10 @@ fn main() {
         println!("cargo:rustc-cdylib-link-arg={argument}");
     }
     // Constants beside the code, as linkers did for long. Each linker has its own word for it.
-    let one_segment = ["-Wl,--no-rosegment", "-Wl,-z,noseparate-code"];
+    let one_segment = [
+        "-Wl,--no-rosegment,-z,separate-loadable-segments",
+        "-Wl,-z,noseparate-code",
+    ];
     if let Some(argument) = one_segment.into_iter().find(|word| is_taken(word)) {
         println!("cargo:rustc-cdylib-link-arg={argument}");
     }

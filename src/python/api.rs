@@ -11,48 +11,42 @@ pub type Object = *mut c_void;
 type StateGetter = unsafe extern "C" fn() -> Object;
 
 /// A function or variable of the interpreter, found once.
-pub struct Symbol {
-    name: &'static CStr,
-    address: AtomicUsize,
-}
+pub struct Symbol(AtomicUsize);
 
 impl Symbol {
-    const fn new(name: &'static CStr) -> Self {
-        Self {
-            name,
-            address: AtomicUsize::new(0),
-        }
+    const fn new() -> Self {
+        Self(AtomicUsize::new(0))
     }
 
-    fn find(&self) {
-        if self.address.load(Ordering::Relaxed) == 0
-            && let Some(address) = elf::find_in_python(self.name)
+    fn find(&self, name: &CStr) {
+        if self.0.load(Ordering::Relaxed) == 0
+            && let Some(address) = elf::find_in_python(name)
         {
-            self.address.store(address, Ordering::Release);
+            self.0.store(address, Ordering::Release);
         }
     }
 
     /// Its address, where the interpreter has it.
     pub fn get(&self) -> Option<usize> {
-        Some(self.address.load(Ordering::Acquire)).filter(|&address| address != 0)
+        Some(self.0.load(Ordering::Acquire)).filter(|&address| address != 0)
     }
 }
 
-static IS_INITIALIZED: Symbol = Symbol::new(c"Py_IsInitialized");
-static THREAD_STATE: Symbol = Symbol::new(c"PyThreadState_GetUnchecked");
-static THREAD_STATE_OLD: Symbol = Symbol::new(c"_PyThreadState_UncheckedGet");
-static GIL_STATE: Symbol = Symbol::new(c"PyGILState_GetThisThreadState");
-static INTERPRETER: Symbol = Symbol::new(c"PyInterpreterState_Get");
-static MAIN_INTERPRETER: Symbol = Symbol::new(c"PyInterpreterState_Main");
-static MODULES: Symbol = Symbol::new(c"PyImport_GetModuleDict");
-static MODULE_DICT: Symbol = Symbol::new(c"PyModule_GetDict");
-static GET_ITEM: Symbol = Symbol::new(c"PyDict_GetItemString");
-static FUNCTION: Symbol = Symbol::new(c"PyCFunction_GetFunction");
-static ERR_OCCURRED: Symbol = Symbol::new(c"PyErr_Occurred");
-static TRUE: Symbol = Symbol::new(c"_Py_TrueStruct");
-static FALSE: Symbol = Symbol::new(c"_Py_FalseStruct");
+static IS_INITIALIZED: Symbol = Symbol::new();
+static THREAD_STATE: Symbol = Symbol::new();
+static THREAD_STATE_OLD: Symbol = Symbol::new();
+static GIL_STATE: Symbol = Symbol::new();
+static INTERPRETER: Symbol = Symbol::new();
+static MAIN_INTERPRETER: Symbol = Symbol::new();
+static MODULES: Symbol = Symbol::new();
+static MODULE_DICT: Symbol = Symbol::new();
+static GET_ITEM: Symbol = Symbol::new();
+static FUNCTION: Symbol = Symbol::new();
+static ERR_OCCURRED: Symbol = Symbol::new();
+static TRUE: Symbol = Symbol::new();
+static FALSE: Symbol = Symbol::new();
 /// Present from 3.12 on, where the thread state is kept in a thread-local variable.
-static SINCE_312: Symbol = Symbol::new(c"PyUnstable_InterpreterFrame_GetLine");
+static SINCE_312: Symbol = Symbol::new();
 
 /// Finds the functions. After [`modules::refresh`]; calls the loader only when
 /// something was loaded since.
@@ -63,24 +57,24 @@ pub fn prepare() {
         return;
     }
     LOOKED.store(loaded, Ordering::Relaxed);
-    MODULES.find();
+    MODULES.find(c"PyImport_GetModuleDict");
     if MODULES.get().is_some() {
-        for symbol in [
-            &IS_INITIALIZED,
-            &THREAD_STATE,
-            &THREAD_STATE_OLD,
-            &GIL_STATE,
-            &INTERPRETER,
-            &MAIN_INTERPRETER,
-            &MODULE_DICT,
-            &GET_ITEM,
-            &FUNCTION,
-            &TRUE,
-            &FALSE,
-            &ERR_OCCURRED,
-            &SINCE_312,
+        for (symbol, name) in [
+            (&IS_INITIALIZED, c"Py_IsInitialized"),
+            (&THREAD_STATE, c"PyThreadState_GetUnchecked"),
+            (&THREAD_STATE_OLD, c"_PyThreadState_UncheckedGet"),
+            (&GIL_STATE, c"PyGILState_GetThisThreadState"),
+            (&INTERPRETER, c"PyInterpreterState_Get"),
+            (&MAIN_INTERPRETER, c"PyInterpreterState_Main"),
+            (&MODULE_DICT, c"PyModule_GetDict"),
+            (&GET_ITEM, c"PyDict_GetItemString"),
+            (&FUNCTION, c"PyCFunction_GetFunction"),
+            (&TRUE, c"_Py_TrueStruct"),
+            (&FALSE, c"_Py_FalseStruct"),
+            (&ERR_OCCURRED, c"PyErr_Occurred"),
+            (&SINCE_312, c"PyUnstable_InterpreterFrame_GetLine"),
         ] {
-            symbol.find();
+            symbol.find(name);
         }
     }
 }
