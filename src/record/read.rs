@@ -12,8 +12,11 @@ use crate::layout::{
 };
 use crate::{Forked, Initialised, State};
 
-/// Bytes to read.
+/// Bytes of a record.
 pub const SIZE: usize = size_of::<Record>();
+/// Bytes that are to be read of it: behind them are the slots, of which the last ones may be left out
+/// where nobody has written them yet.
+pub const LEAST: usize = SLOTS_AT;
 
 /// Why bytes are no record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,9 +69,9 @@ impl<'a> Snapshot<'a> {
         if layout != LAYOUT {
             return Err(Unreadable::Layout(layout));
         }
-        let (Some(first), Some(second)) = (first.get(..SIZE), second.get(..SIZE)) else {
+        if first.len() < LEAST || second.len() < LEAST {
             return Err(Unreadable::Short);
-        };
+        }
         let sizes = (
             number(first, offset_of!(Header, slot_size)),
             number(first, offset_of!(Header, slots)),
@@ -117,7 +120,8 @@ impl<'a> Snapshot<'a> {
     pub fn is_changing(&self) -> bool {
         (0..SLOTS).any(|index| {
             let (first, second) = (slot(self.first, index), slot(self.second, index));
-            number::<u64>(second, offset_of!(Slot, owner)) != Some(0) && !is_whole(first, second)
+            let owner: Option<u64> = number(second, offset_of!(Slot, owner));
+            owner.is_some_and(|owner| owner != 0) && !is_whole(first, second)
         })
     }
 

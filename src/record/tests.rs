@@ -2,7 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
-use super::read::{Child, SIZE};
+use super::layout::Slot;
+use super::read::{Child, LEAST, SIZE};
 use super::*;
 
 const BY: Initialised<'static> = Initialised {
@@ -218,7 +219,7 @@ fn what_is_no_record_is_told() {
     assert_eq!(refused(&bytes(&empty())), Some(Unreadable::Unfinished));
     assert_eq!(refused(&vec![0xff; SIZE]), Some(Unreadable::Foreign));
     let good = bytes(&begun());
-    for len in [1, 8, 12, 64, SIZE - 1] {
+    for len in [1, 8, 12, 64, LEAST - 1] {
         assert_eq!(refused(&good[..len]), Some(Unreadable::Short), "{len}");
     }
     let mut other = good.clone();
@@ -256,4 +257,24 @@ fn garbage_is_read_without_harm() {
         assert!(seen.initialised().place.len() <= layout::PLACE);
         assert!(seen.children().count() <= SLOTS);
     }
+}
+
+/// Of a family with few children the slots that nobody has written are not read.
+#[test]
+fn a_record_may_be_read_in_part() {
+    let record = begun();
+    let empty = bytes(&record);
+    let seen = Snapshot::new(&empty[..LEAST], &empty[..LEAST]).unwrap();
+    assert_eq!(seen.children().count(), 0);
+    assert!(!seen.is_changing());
+    let index = record.claim(PARENT, everybody).unwrap();
+    record.describe(index, &forked(2));
+    let one = bytes(&record);
+    let end = LEAST + size_of::<Slot>();
+    let seen = Snapshot::new(&one[..end], &one[..end]).unwrap();
+    assert_eq!(seen.children().count(), 1);
+    // The child came between the two looks: another one will see it whole.
+    let seen = Snapshot::new(&empty[..LEAST], &one[..end]).unwrap();
+    assert_eq!(seen.children().count(), 0);
+    assert!(seen.is_changing());
 }

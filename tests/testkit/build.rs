@@ -19,6 +19,7 @@ const PLAIN: &[&str] = &[
     "leftovers",
     "lasting",
     "random",
+    "posix",
 ];
 /// Programs that run the shared scenarios, or need another part of them.
 const WITH_SCENARIOS: &[&str] = &[

@@ -3,7 +3,8 @@
 use forkguard_record::State;
 use serde::Serialize;
 
-use super::look::{By, Fork, Part, Process, Seen};
+use super::family::{By, Fork};
+use super::look::{Part, Process, Seen};
 use super::moment;
 
 #[derive(Serialize)]
@@ -91,7 +92,7 @@ pub fn document(seen: &Seen) -> String {
 fn entry<'a>(seen: &Seen, process: &'a Process) -> Entry<'a> {
     let mut entry = Entry {
         pid: process.pid,
-        parent: process.parent,
+        parent: seen.tree.parent(process.pid),
         user: &process.user,
         uid: process.uid,
         command: &process.command,
@@ -114,7 +115,8 @@ fn entry<'a>(seen: &Seen, process: &'a Process) -> Entry<'a> {
             };
             entry.forked = revived.as_ref().map(forked);
             entry.violations = record.violations;
-            let ended = seen.violations_of_the_gone(process.family, record);
+            let tree = &seen.tree;
+            let ended = tree.violations_of_the_gone(process.family, record.violations);
             entry.violations_of_ended = Some(ended);
             entry.context = Some(record.context);
             entry.policy = Some(&record.by.policy);

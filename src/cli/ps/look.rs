@@ -1,17 +1,20 @@
 //! Who is there: every process that has a record of the guard's, with its part of it.
+//!
+//! There may be ten thousand of them. Everything is asked of all of them at once, by several threads,
+//! and nothing is done for each process with all others.
 
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
-use forkguard_record::read::Child;
-use forkguard_record::{FORK_NATIVE, Forked, Initialised, NATIVE, Snapshot, State, Unreadable};
-
-use super::memory::{self, Copies, Hidden, Identity, Place};
+use super::family::{Family, Fork};
+use super::memory::{self, Hidden, Identity, Place};
 use super::modules::Modules;
-use super::proc::{self, Patience};
+use super::patience::Patience;
+use super::proc;
+use super::tree::Tree;
 use crate::trouble::{Trouble, reason};
 
 /// The families' records, or why there are none.
@@ -21,6 +24,8 @@ type Families = HashMap<Identity, Result<Rc<Family>, String>>;
 pub struct Seen {
     /// The processes, by their numbers.
     pub processes: BTreeMap<i32, Process>,
+    /// Which of them is shown under which.
+    pub tree: Tree,
     /// How many could not be looked at, being somebody else's.
     pub denied: usize,
     /// Whether there may be others', of which not even the numbers are shown.
@@ -31,14 +36,12 @@ pub struct Seen {
 pub struct Process {
     /// Its number here.
     pub pid: i32,
-    /// Which of the processes seen it is shown under.
-    pub parent: Option<i32>,
     /// Its number in its own pid namespace.
     pub inner: i32,
     /// Whose it is.
     pub uid: u32,
     /// The user's name.
-    pub user: String,
+    pub user: Rc<str>,
     /// The words it was started with.
     pub command: String,
     /// The directory it works in.
@@ -69,180 +72,11 @@ pub enum Part {
     Unknown(String),
 }
 
-/// A family's record.
-pub struct Family {
-    /// What the initialiser said of itself.
-    pub by: By,
-    /// Whether it has a context.
-    pub context: bool,
-    /// Violations so far, of those that are gone, too.
-    pub violations: u32,
-    children: Vec<Fork>,
-}
-
-/// [`Initialised`], kept.
-#[derive(Clone)]
-pub struct By {
-    /// The version of the guard.
-    pub version: String,
-    /// The process, as its own pid namespace numbers it.
-    pub pid: i32,
-    /// The thread that called.
-    pub tid: i32,
-    /// Its name.
-    pub thread: String,
-    /// When, in nanoseconds since the epoch.
-    pub unix_ns: u64,
-    boot_ns: u64,
-    namespace: u64,
-    /// The function that initialised.
-    pub function: String,
-    /// The library through which it was called; empty where it is unknown.
-    pub library: String,
-    /// The policies.
-    pub policy: String,
-    /// Where, a frame each, the program's own innermost one first.
-    pub place: Vec<String>,
-    caller: u64,
-    native: [u64; NATIVE],
-}
-
-/// [`Child`], kept.
-#[derive(Clone)]
-pub struct Fork {
-    inner: i32,
-    outer: i32,
-    /// Its parent, as that one's pid namespace numbers it; 0 where the fork was not seen.
-    pub parent: i32,
-    /// When, in nanoseconds since the epoch.
-    pub unix_ns: u64,
-    after_ns: u64,
-    before_ns: u64,
-    /// The function that forked; empty where the fork was not seen.
-    pub function: String,
-    /// Where, a frame each, the program's own innermost one first.
-    pub place: Vec<String>,
-    /// What it did with CUDA.
-    pub state: State,
-    /// Its violations.
-    pub violations: u32,
-    native: [u64; FORK_NATIVE],
-}
-
-impl By {
-    fn of(by: &Initialised<'_>) -> Self {
-        Self {
-            version: by.version.to_owned(),
-            pid: by.pid,
-            tid: by.tid,
-            thread: by.thread.to_owned(),
-            unix_ns: by.unix_ns,
-            boot_ns: by.boot_ns,
-            namespace: by.namespace,
-            function: by.function.to_owned(),
-            library: String::new(),
-            caller: by.caller,
-            native: by.native,
-            policy: by.policy.to_owned(),
-            place: frames(by.place),
-        }
-    }
-}
-
-impl Fork {
-    fn of(child: &Child<'_>) -> Self {
-        let Forked {
-            parent,
-            unix_ns,
-            after_ns,
-            function,
-            place,
-            native,
-        } = child.forked;
-        Self {
-            inner: child.pid,
-            outer: child.outer,
-            parent,
-            unix_ns,
-            after_ns,
-            before_ns: child.before_ns,
-            function: function.to_owned(),
-            place: frames(place),
-            state: child.state,
-            violations: child.violations,
-            native,
-        }
-    }
-
-    /// Whether it made this process: its number may have been another one's before, and may be
-    /// another one's in another pid namespace. What is 0 is not known.
-    fn made(&self, process: &proc::Process) -> bool {
-        let began = process.began_ns;
-        let known = |number: i32| number != 0;
-        (known(self.inner) || known(self.outer))
-            && (!known(self.inner) || self.inner == process.inner)
-            && (!known(self.outer) || process.numbers.contains(&self.outer))
-            && (self.before_ns == 0 || began <= self.before_ns)
-            && began.saturating_add(proc::tick()) >= self.after_ns
-    }
-}
-
-fn frames(place: &str) -> Vec<String> {
-    place.lines().map(str::to_owned).collect()
-}
-
-impl Family {
-    fn of(record: &Snapshot<'_>) -> Self {
-        Self {
-            by: By::of(&record.initialised()),
-            context: record.has_context(),
-            violations: record.violations(),
-            children: record.children().map(|child| Fork::of(&child)).collect(),
-        }
-    }
-
-    /// Gives names to what is recorded as addresses in processes whose memory looks like this one's.
-    fn name(&mut self, modules: &Modules) {
-        let library = modules.library(self.by.caller).unwrap_or_default();
-        library.clone_into(&mut self.by.library);
-        if self.by.place.is_empty() {
-            self.by.place.extend(modules.place(&self.by.native));
-        }
-        for fork in &mut self.children {
-            if fork.place.is_empty() {
-                fork.place.extend(modules.place(&fork.native));
-            }
-        }
-    }
-
-    /// Whether this process initialised CUDA.
-    fn begins_with(&self, process: &proc::Process) -> bool {
-        self.by.pid == process.inner
-            && process.began_ns <= self.by.boot_ns
-            && self.is_of_its_namespace(process) != Some(false)
-    }
-
-    fn fork_of(&self, process: &proc::Process) -> Option<&Fork> {
-        self.children.iter().find(|fork| fork.made(process))
-    }
-
-    /// Whether the process's number is of the pid namespace in which CUDA was initialised, if that can
-    /// be told.
-    fn is_of_its_namespace(&self, process: &proc::Process) -> Option<bool> {
-        let known = Some(self.by.namespace).filter(|&inode| inode != 0);
-        Some(process.namespace? == known?)
-    }
-}
-
-/// Why the bytes are no record.
-fn refusal(why: Unreadable) -> String {
-    match why {
-        Unreadable::Foreign | Unreadable::Short => "what it has is no record of forkguard's".into(),
-        Unreadable::Unfinished => "its record is not finished".into(),
-        Unreadable::Layout(layout) => {
-            format!("its record is another version's of forkguard (layout {layout})")
-        }
-    }
+/// A process that has files of the record's name.
+struct Holder {
+    process: proc::Process,
+    directory: Option<String>,
+    files: Vec<(Identity, Place)>,
 }
 
 /// Looks at all processes that may be seen.
@@ -258,104 +92,183 @@ pub fn around() -> Result<Seen, Trouble> {
         ));
     }
     let patience = Patience::new();
-    let mut denied = 0;
-    let mut found = Vec::new();
-    for process in pids.into_iter().filter_map(proc::process) {
-        match memory::files(process.pid, &patience) {
-            Ok(files) if files.is_empty() => {}
-            Ok(files) => found.push((process, files)),
-            Err(Hidden::Denied) => denied += 1,
-            Err(Hidden::Gone) => {}
-        }
-    }
-    let mut families: HashMap<Identity, Option<Copies>> = HashMap::new();
-    for (process, files) in &found {
-        for (file, place) in files {
-            let family = families.entry(*file).or_default();
-            if family.is_none() {
-                *family = memory::read(process.pid, place, &patience);
-            }
-        }
-    }
-    let families: Families = families
-        .into_iter()
-        .map(|(file, copies)| {
-            let family = family(copies.as_ref()).map(|mut family| {
-                let members = || found.iter().filter(|(_, files)| has(files, file));
-                let begun = members().find(|(process, _)| family.begins_with(process));
-                if let Some((process, _)) = begun.or_else(|| members().next()) {
-                    family.name(&Modules::of(process.pid, &patience));
-                }
-                Rc::new(family)
-            });
-            (file, family)
-        })
-        .collect();
+    let (holders, denied) = holders(pids, &patience);
+    let families = families(&holders, &patience);
+    let pids = holders.iter().map(|holder| holder.process.pid).collect();
+    let commands = patience.each(pids, |&pid| proc::words(pid));
+    let revived = revived(&families);
 
-    let mut users = HashMap::new();
+    let mut users: HashMap<u32, Rc<str>> = HashMap::new();
     let mut processes = BTreeMap::new();
     let mut parents = HashMap::new();
-    for (process, files) in &found {
-        let Some((family, part)) = part(process, files.iter().map(|(file, _)| *file), &families)
-        else {
+    for (holder, command) in holders.into_iter().zip(commands) {
+        let Some((family, part)) = part(&holder, &families, &revived) else {
             continue;
         };
-        let user = users
-            .entry(process.uid)
-            .or_insert_with(|| proc::user(process.uid));
+        let Holder {
+            process, directory, ..
+        } = holder;
+        let user = users.entry(process.uid);
+        let user = user.or_insert_with(|| proc::user(process.uid).into());
         parents.insert(process.pid, process.parent);
         processes.insert(
             process.pid,
             Process {
                 pid: process.pid,
-                parent: None,
                 inner: process.inner,
                 uid: process.uid,
-                user: user.clone(),
-                command: proc::command(process, &patience),
-                directory: proc::directory(process.pid),
+                user: Rc::clone(user),
+                command: command.unwrap_or_else(|| format!("[{}]", process.name)),
+                directory,
                 family,
                 part,
             },
         );
     }
-    let mut seen = Seen {
+    Ok(Seen {
+        tree: Tree::of(&processes, &parents),
         processes,
         denied,
         hidden: proc::hides_others(),
+    })
+}
+
+/// The processes that have files of the record's name, and how many could not be asked.
+fn holders(pids: Vec<i32>, patience: &Patience) -> (Vec<Holder>, usize) {
+    let open = patience.each(pids.clone(), |&pid| Some(memory::open(pid)));
+    let mut denied = 0;
+    let mut found = Vec::new();
+    let mut others = Vec::new();
+    for (pid, files) in pids.into_iter().zip(open) {
+        match files {
+            Some(Ok(files)) if files.is_empty() => others.push(pid),
+            Some(Ok(files)) => found.push((pid, files)),
+            // What has ended belongs to nobody, and has nothing.
+            Some(Err(Hidden::Denied)) => denied += usize::from(proc::process(pid).is_some()),
+            Some(Err(Hidden::Gone)) | None => {}
+        }
+    }
+    let mapped = patience.each(others.clone(), |&pid| Some(memory::mapped(pid)));
+    let mapped = others
+        .into_iter()
+        .zip(mapped.into_iter().map(Option::unwrap_or_default));
+    found.extend(mapped.filter(|(_, files)| !files.is_empty()));
+    found.sort_unstable_by_key(|(pid, _)| *pid);
+
+    let pids = found.iter().map(|(pid, _)| *pid).collect();
+    let known = patience.each(pids, |&pid| {
+        Some((proc::process(pid)?, proc::directory(pid)))
+    });
+    let holder = |((_, files), known): ((i32, Vec<_>), Option<_>)| {
+        let (process, directory) = known?;
+        Some(Holder {
+            process,
+            directory,
+            files,
+        })
     };
-    seen.place_all(&parents);
-    Ok(seen)
+    let holders = found.into_iter().zip(known).filter_map(holder).collect();
+    (holders, denied)
 }
 
-fn has(files: &[(Identity, Place)], family: Identity) -> bool {
-    files.iter().any(|(file, _)| *file == family)
+/// The records that they hold.
+fn families(holders: &[Holder], patience: &Patience) -> Families {
+    let mut members: HashMap<Identity, Vec<(&proc::Process, Place)>> = HashMap::new();
+    for Holder { process, files, .. } in holders {
+        for &(file, place) in files {
+            members.entry(file).or_default().push((process, place));
+        }
+    }
+    let mut read: HashMap<Identity, Result<Family, String>> = HashMap::new();
+    // Of each family its first process is asked, and, where that has no answer, its next one.
+    for turn in 0.. {
+        let asked: Vec<(Identity, i32, Place)> = members
+            .iter()
+            .filter(|(file, _)| !read.contains_key(file))
+            .filter_map(|(file, members)| members.get(turn).map(|member| (file, member)))
+            .map(|(file, (process, place))| (*file, process.pid, *place))
+            .collect();
+        if asked.is_empty() {
+            break;
+        }
+        let answers = patience.each(asked.clone(), |&(_, pid, place)| {
+            memory::read(pid, place).map(|copies| Family::read(&copies))
+        });
+        let answers = asked.iter().zip(answers);
+        read.extend(answers.filter_map(|((file, ..), answer)| Some((*file, answer?))));
+    }
+    let mut readable: Vec<(Identity, Family, i32)> = Vec::new();
+    let mut families = Families::new();
+    for (file, members) in members {
+        let family = read.remove(&file);
+        match family.unwrap_or_else(|| Err("its record may not be read".to_owned())) {
+            Ok(family) => {
+                let mut all = members.iter();
+                let begun = all.find(|(process, _)| family.begins_with(process));
+                if let Some((process, _)) = begun.or_else(|| members.first()) {
+                    readable.push((file, family, process.pid));
+                }
+            }
+            Err(why) => {
+                families.insert(file, Err(why));
+            }
+        }
+    }
+    let addresses = readable
+        .iter()
+        .map(|(_, family, pid)| (family.addresses(), *pid));
+    let names = patience.each(addresses.collect(), |(addresses, pid)| {
+        Some(addresses.named(&Modules::of(*pid)))
+    });
+    families.extend(
+        readable
+            .into_iter()
+            .zip(names)
+            .map(|((file, mut family, _), names)| {
+                if let Some(names) = names {
+                    family.name(names);
+                }
+                (file, Ok(Rc::new(family)))
+            }),
+    );
+    families
 }
 
-fn family(copies: Option<&Copies>) -> Result<Family, String> {
-    let (first, second) = copies.ok_or_else(|| "its record may not be read".to_owned())?;
-    Snapshot::new(first, second)
-        .map(|record| Family::of(&record))
-        .map_err(refusal)
+/// The forks of processes that have a driver of their own, by a number of the process.
+fn revived(families: &Families) -> HashMap<i32, Vec<&Fork>> {
+    let mut revived: HashMap<i32, Vec<&Fork>> = HashMap::new();
+    for fork in families
+        .values()
+        .flatten()
+        .flat_map(|family| family.revived())
+    {
+        revived.entry(fork.number()).or_default().push(fork);
+    }
+    revived
 }
 
 /// What the process is, of the families whose records it has: that which it began, else that of which
 /// it is known to be, else the first.
 fn part(
-    process: &proc::Process,
-    files: impl Iterator<Item = Identity>,
+    holder: &Holder,
     families: &Families,
+    revived: &HashMap<i32, Vec<&Fork>>,
 ) -> Option<(Identity, Part)> {
-    let mut parts: Vec<(u8, Identity, Part)> = files
-        .filter_map(|file| {
+    let process = &holder.process;
+    let mut parts: Vec<(u8, Identity, Part)> = holder
+        .files
+        .iter()
+        .filter_map(|&(file, _)| {
             let (rank, part) = match families.get(&file)? {
                 Ok(record) if record.begins_with(process) => {
                     let record = Rc::clone(record);
-                    let forks = families.values().flatten();
-                    let revived = forks
-                        .filter_map(|family| family.fork_of(process))
-                        .find(|fork| fork.state == State::Revived)
-                        .cloned();
+                    let mut numbers = process.numbers.iter().chain([&process.inner]);
+                    let revived = numbers
+                        .find_map(|number| {
+                            let mut forks = revived.get(number)?.iter();
+                            forks.find(|fork| fork.made(process))
+                        })
+                        .map(|fork| Fork::clone(fork));
                     (0, Part::Initialiser { record, revived })
                 }
                 Ok(record) => {
@@ -372,68 +285,4 @@ fn part(
     parts.sort_by_key(|(rank, ..)| *rank);
     let (_, file, part) = parts.into_iter().next()?;
     Some((file, part))
-}
-
-impl Seen {
-    /// Finds under which process each is to be shown: its parent, if that is one of them; else, the
-    /// parent being gone, the one that forked it, or the one that its family began with.
-    fn place_all(&mut self, parents: &HashMap<i32, i32>) {
-        let pids: Vec<i32> = self.processes.keys().copied().collect();
-        for pid in pids {
-            let actual = parents.get(&pid).copied();
-            let actual = actual.filter(|parent| self.processes.contains_key(parent));
-            let parent = actual.or_else(|| self.forked_by(pid));
-            // What is recorded may say that two processes forked each other.
-            let parent = parent.filter(|&parent| !self.is_under(parent, pid));
-            if let Some(process) = self.processes.get_mut(&pid) {
-                process.parent = parent;
-            }
-        }
-    }
-
-    fn forked_by(&self, pid: i32) -> Option<i32> {
-        let process = self.processes.get(&pid)?;
-        let Part::Forked { fork, .. } = &process.part else {
-            return None;
-        };
-        let others = || {
-            let all = self.processes.values();
-            all.filter(|other| other.family == process.family && other.pid != pid)
-        };
-        let by_number = fork
-            .as_ref()
-            .and_then(|fork| others().find(|other| other.inner == fork.parent));
-        let begun = || others().find(|other| matches!(other.part, Part::Initialiser { .. }));
-        by_number.or_else(begun).map(|other| other.pid)
-    }
-
-    fn is_under(&self, pid: i32, other: i32) -> bool {
-        let mut at = Some(pid);
-        let mut passed = HashSet::new();
-        while let Some(pid) = at.filter(|&pid| passed.insert(pid)) {
-            if pid == other {
-                return true;
-            }
-            at = self.processes.get(&pid).and_then(|process| process.parent);
-        }
-        false
-    }
-
-    /// Those that are shown under this one, or, of `None`, at the top.
-    pub fn under(&self, parent: Option<i32>) -> impl Iterator<Item = &Process> {
-        let all = self.processes.values();
-        all.filter(move |process| process.parent == parent)
-    }
-
-    /// Violations of the family's processes that are gone.
-    pub fn violations_of_the_gone(&self, family: Identity, record: &Family) -> u32 {
-        let here = self.processes.values().filter_map(|process| {
-            let same = process.family == family;
-            match &process.part {
-                Part::Forked { fork, .. } if same => fork.as_ref().map(|fork| fork.violations),
-                _ => None,
-            }
-        });
-        here.fold(record.violations, u32::saturating_sub)
-    }
 }

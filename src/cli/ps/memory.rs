@@ -6,15 +6,16 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
+use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use forkguard_record::read::SIZE;
+use forkguard_record::read::{LEAST, SIZE};
 use forkguard_record::{PATH, Snapshot};
 
-use super::proc::{self, Patience};
+use super::proc;
 
 /// Descriptors and mappings of that name that are looked at in one process.
 const MOST: usize = 8;
@@ -33,6 +34,7 @@ pub struct Identity {
 pub type Copies = (Vec<u8>, Vec<u8>);
 
 /// Where a process has a file of the record's name.
+#[derive(Clone, Copy)]
 pub enum Place {
     /// Open, by this number.
     Open(i32),
@@ -48,15 +50,16 @@ pub enum Hidden {
     Denied,
 }
 
-/// The files of that name that a process has.
-pub fn files(pid: i32, patience: &Patience) -> Result<Vec<(Identity, Place)>, Hidden> {
+/// The files of that name that a process has open.
+pub fn open(pid: i32) -> Result<Vec<(Identity, Place)>, Hidden> {
     let folder = fs::read_dir(proc::path(pid, "fd")).map_err(|error| match error.kind() {
         ErrorKind::PermissionDenied => Hidden::Denied,
         _ => Hidden::Gone,
     })?;
     let mut found = Vec::new();
     for entry in folder.flatten() {
-        let target = fs::read_link(entry.path());
+        let path = entry.path();
+        let target = fs::read_link(&path);
         // Of a process in another user namespace the numbers may be seen, and not what they are.
         if target
             .as_ref()
@@ -67,7 +70,7 @@ pub fn files(pid: i32, patience: &Patience) -> Result<Vec<(Identity, Place)>, Hi
         let named = target.is_ok_and(|target| target == Path::new(PATH));
         let number = entry.file_name().to_str().and_then(|fd| fd.parse().ok());
         if let (true, Some(fd)) = (named, number)
-            && let Some((file, _)) = in_memory(&entry.path())
+            && let Some((file, _)) = in_memory(&path)
         {
             found.push((file, Place::Open(fd)));
             if found.len() == MOST {
@@ -75,14 +78,12 @@ pub fn files(pid: i32, patience: &Patience) -> Result<Vec<(Identity, Place)>, Hi
             }
         }
     }
-    if found.is_empty() {
-        found = mapped(pid, patience);
-    }
     Ok(found)
 }
 
-fn mapped(pid: i32, patience: &Patience) -> Vec<(Identity, Place)> {
-    let maps = patience.read(pid, "maps").unwrap_or_default();
+/// The files of that name that a process has mapped. It may never answer.
+pub fn mapped(pid: i32) -> Vec<(Identity, Place)> {
+    let maps = proc::read(pid, "maps").unwrap_or_default();
     let maps = String::from_utf8_lossy(&maps);
     let mut found = Vec::new();
     let mut known = HashSet::new();
@@ -135,17 +136,16 @@ fn in_memory(path: &Path) -> Option<(Identity, File)> {
     (of_memory && about.is_file() && about.nlink() == 0).then_some((key, file))
 }
 
-/// The record's bytes, from that place of that process, if they may be read.
-pub fn read(pid: i32, place: &Place, patience: &Patience) -> Option<Copies> {
-    match *place {
+/// The record's bytes, from that place of that process, if they may be read. A process that has closed
+/// the file may never answer.
+pub fn read(pid: i32, place: Place) -> Option<Copies> {
+    match place {
         Place::Open(fd) => read_file(&proc::path(pid, &format!("fd/{fd}"))),
         Place::Mapped(start, end) => {
             let name = format!("map_files/{start:x}-{end:x}");
             read_file(&proc::path(pid, &name)).or_else(|| {
-                patience.wait(move || {
-                    let memory = File::open(proc::path(pid, "mem")).ok()?;
-                    copies(&memory, start)
-                })
+                let memory = File::open(proc::path(pid, "mem")).ok()?;
+                copies(|| from_memory(&memory, start))
             })
         }
     }
@@ -159,24 +159,11 @@ fn read_file(path: &Path) -> Option<Copies> {
         .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
         .open(same)
         .ok()?;
-    copies(&file, 0)
+    copies(|| from_file(&file))
 }
 
-fn copies(file: &File, at: u64) -> Option<Copies> {
-    let copy = || {
-        let mut bytes = vec![0; SIZE];
-        let mut len = 0;
-        while len < SIZE {
-            match file.read_at(&mut bytes[len..], at + len as u64) {
-                Ok(0) => break,
-                Ok(got) => len += got,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return None,
-            }
-        }
-        bytes.truncate(len);
-        Some(bytes)
-    };
+/// Two of them; more, where it was being written.
+fn copies(copy: impl Fn() -> Option<Vec<u8>>) -> Option<Copies> {
     let mut copies = (copy()?, copy()?);
     for _ in 0..TIMES {
         match Snapshot::new(&copies.0, &copies.1) {
@@ -188,6 +175,61 @@ fn copies(file: &File, at: u64) -> Option<Copies> {
         copies = (copies.1, latest);
     }
     Some(copies)
+}
+
+/// A record in a process's memory.
+fn from_memory(memory: &File, at: u64) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; SIZE];
+    let len = fill(memory, &mut bytes, at)?;
+    bytes.truncate(len);
+    Some(bytes)
+}
+
+/// A record in a file, up to the last of what has been written: most families have few children, and a
+/// record has room for many.
+fn from_file(file: &File) -> Option<Vec<u8>> {
+    let len = file.metadata().ok()?.len();
+    let size = usize::try_from(len).unwrap_or(SIZE).min(SIZE);
+    let mut bytes = Vec::new();
+    while let Some(written) = written(file, bytes.len()).filter(|written| written.start < size) {
+        let (start, end) = (written.start, written.end.min(size));
+        bytes.resize(end, 0);
+        if fill(file, &mut bytes[start..], start as u64)? < end - start {
+            return None;
+        }
+    }
+    // What was not written is known as well.
+    bytes.resize(bytes.len().max(size.min(LEAST)), 0);
+    Some(bytes)
+}
+
+/// The next part of the file that was written; the rest of it, where the kernel does not tell.
+fn written(file: &File, from: usize) -> Option<Range<usize>> {
+    let seek = |from: usize, whence| {
+        // SAFETY: takes a descriptor of ours and numbers.
+        let at = unsafe { libc::lseek(file.as_raw_fd(), from as libc::off_t, whence) };
+        usize::try_from(at).map_err(|_| io::Error::last_os_error())
+    };
+    match seek(from, libc::SEEK_DATA) {
+        Ok(start) => Some(start..seek(start, libc::SEEK_HOLE).unwrap_or(usize::MAX)),
+        // There is none.
+        Err(error) if error.raw_os_error() == Some(libc::ENXIO) => None,
+        Err(_) => Some(from..usize::MAX),
+    }
+}
+
+/// Answers how many bytes there were.
+fn fill(file: &File, bytes: &mut [u8], at: u64) -> Option<usize> {
+    let mut len = 0;
+    while len < bytes.len() {
+        match file.read_at(&mut bytes[len..], at + len as u64) {
+            Ok(0) => break,
+            Ok(got) => len += got,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => return None,
+        }
+    }
+    Some(len)
 }
 
 #[cfg(test)]

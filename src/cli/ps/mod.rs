@@ -3,8 +3,11 @@
 //! | file | what it is for |
 //! |---|---|
 //! | [`proc`](mod@proc) | what `/proc` says of a process |
+//! | [`patience`] | asking many of them at once, some of which may not answer |
 //! | [`memory`] | the bytes of a record, from wherever they can be had |
+//! | [`family`] | a family's record, kept |
 //! | [`look`] | who is there: each process with its part of its family's record |
+//! | [`tree`] | under which process each is shown |
 //! | [`modules`] | what lies where in a process |
 //! | [`table`] | the tree as a person reads it |
 //! | [`json`] | the same for programs |
@@ -13,13 +16,16 @@
 //! It only looks: nothing here stops a process, attaches to it, or waits for it. What is recorded
 //! was written by those who are looked at and may be anything.
 
+pub mod family;
 mod json;
 pub mod look;
 mod memory;
 mod modules;
 mod moment;
+pub mod patience;
 pub mod proc;
 mod table;
+mod tree;
 
 use std::io::{IsTerminal, stdout};
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
 //! What lies where in a process's memory, by its maps: names for the addresses of a record.
 
-use super::proc::Patience;
+use super::proc;
 
 /// Programs that are loaded where they say, and not where there is room, lie below this.
 const LOADED_AS_LINKED: u64 = 0x1000_0000;
@@ -23,9 +23,9 @@ struct Module {
 }
 
 impl Modules {
-    /// Of this process; none where it may not be known.
-    pub fn of(pid: i32, patience: &Patience) -> Self {
-        let maps = patience.read(pid, "maps").unwrap_or_default();
+    /// Of this process; none where it may not be known. It may never answer.
+    pub fn of(pid: i32) -> Self {
+        let maps = proc::read(pid, "maps").unwrap_or_default();
         Self::read(&String::from_utf8_lossy(&maps))
     }
 

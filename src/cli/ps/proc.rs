@@ -1,23 +1,17 @@
 //! What `/proc` says of a process.
 //!
 //! A process may vanish at any time: then there is nothing, and no error. What needs the memory map
-//! of the other process is read with patience: a process that is stuck in the kernel holds it, and
-//! whoever reads would be stuck, too.
+//! of the other process ([`words`], its `maps`, `environ` and `mem`) may never answer, and is for
+//! [`Patience`](super::patience::Patience).
 
-use std::cell::Cell;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use std::sync::mpsc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::LazyLock;
 
 /// A process that is only the kernel's.
 const KERNEL_THREAD: u64 = 0x0020_0000;
-/// How long one process is waited for, and all of them together.
-const PATIENCE: Duration = Duration::from_millis(500);
-const ALL_PATIENCE: Duration = Duration::from_secs(3);
 
 /// A process, as everybody may see it.
 pub struct Process {
@@ -42,9 +36,12 @@ pub struct Process {
 
 /// Nanoseconds of the kernel's tick, in which it gives times.
 pub fn tick() -> u64 {
-    // SAFETY: asks for a constant of this system.
-    let a_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
-    1_000_000_000 / u64::try_from(a_second).unwrap_or(100).max(1)
+    static TICK: LazyLock<u64> = LazyLock::new(|| {
+        // SAFETY: asks for a constant of this system.
+        let a_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+        1_000_000_000 / u64::try_from(a_second).unwrap_or(100).max(1)
+    });
+    *TICK
 }
 
 /// The numbers of all processes that may be seen.
@@ -65,7 +62,7 @@ pub fn hides_others() -> bool {
 
 /// A process that is there, has memory, and has not ended.
 pub fn process(pid: i32) -> Option<Process> {
-    let stat = fs::read(path(pid, "stat")).ok()?;
+    let stat = read(pid, "stat")?;
     let stat = String::from_utf8_lossy(&stat);
     // The name may hold anything, parentheses too.
     let (_, fields) = stat.rsplit_once(") ")?;
@@ -75,7 +72,7 @@ pub fn process(pid: i32) -> Option<Process> {
     if ended || number(6)? & KERNEL_THREAD != 0 {
         return None;
     }
-    let status = fs::read(path(pid, "status")).ok()?;
+    let status = read(pid, "status")?;
     let status = String::from_utf8_lossy(&status);
     let line = |name: &str| {
         let mut lines = status.lines();
@@ -107,49 +104,21 @@ pub fn path(pid: i32, name: &str) -> PathBuf {
     PathBuf::from(format!("/proc/{pid}/{name}"))
 }
 
-/// Waits for what may not answer, but not for ever.
-pub struct Patience(Cell<Duration>);
-
-impl Patience {
-    /// All of it.
-    pub fn new() -> Self {
-        Self(Cell::new(ALL_PATIENCE))
-    }
-
-    /// A file of the process's that takes its memory map to be read.
-    pub fn read(&self, pid: i32, name: &str) -> Option<Vec<u8>> {
-        let path = path(pid, name);
-        self.wait(move || fs::read(path).ok())
-    }
-
-    /// What `ask` answers, unless it does not.
-    pub fn wait<T: Send + 'static>(
-        &self,
-        ask: impl FnOnce() -> Option<T> + Send + 'static,
-    ) -> Option<T> {
-        let (tell, answer) = mpsc::channel();
-        let began = Instant::now();
-        let started = thread::Builder::new().spawn(move || {
-            // Nobody listens any more where it took too long.
-            let _ = tell.send(ask());
-        });
-        started.ok()?;
-        let got = answer.recv_timeout(PATIENCE.min(self.0.get()));
-        if got.is_err() {
-            self.0.set(self.0.get().saturating_sub(began.elapsed()));
-        }
-        got.ok().flatten()
-    }
+/// What a file of the process's says.
+pub fn read(pid: i32, name: &str) -> Option<Vec<u8>> {
+    let file = File::open(path(pid, name)).ok()?;
+    // It has no length, and reading it to its end would ask for that first. Most say no more than this.
+    let mut text = Vec::with_capacity(4096);
+    file.take(u64::MAX).read_to_end(&mut text).ok()?;
+    Some(text)
 }
 
-/// The words it was started with; the kernel's name where it has none.
-pub fn command(process: &Process, patience: &Patience) -> String {
-    let words = patience.read(process.pid, "cmdline").unwrap_or_default();
+/// The words it was started with; none where it has none.
+pub fn words(pid: i32) -> Option<String> {
+    let words = read(pid, "cmdline")?;
     let words = words.strip_suffix(b"\0").unwrap_or(&words);
-    if words.is_empty() {
-        return format!("[{}]", process.name);
-    }
-    String::from_utf8_lossy(words).replace('\0', " ")
+    let said = !words.is_empty();
+    said.then(|| String::from_utf8_lossy(words).replace('\0', " "))
 }
 
 /// The directory it works in.
@@ -195,17 +164,6 @@ mod tests {
         // SAFETY: takes nothing and cannot fail.
         assert_eq!(process.uid, unsafe { libc::geteuid() });
         assert!(process.began_ns > 0);
-        assert!(command(&process, &Patience::new()).contains("forkguard"));
-    }
-
-    #[test]
-    fn who_does_not_answer_is_not_waited_for() {
-        let patience = Patience::new();
-        let (keep, silent) = mpsc::channel::<()>();
-        let got: Option<()> = patience.wait(move || silent.recv().ok());
-        assert_eq!(got, None);
-        assert!(patience.0.get() + PATIENCE <= ALL_PATIENCE);
-        assert_eq!(patience.wait(|| Some(7)), Some(7));
-        drop(keep);
+        assert!(words(pid).unwrap().contains("forkguard"));
     }
 }

@@ -1,12 +1,15 @@
 //! The processes as a person reads them: a tree in a table that fits a terminal.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::time::SystemTime;
 
 use anstyle::Style;
 use forkguard_record::State;
 
-use super::look::{By, Family, Part, Process, Seen};
+use super::family::{By, Family};
+use super::look::{Part, Process, Seen};
+use super::memory::Identity;
 use super::moment;
 use crate::event::plain;
 
@@ -44,25 +47,7 @@ pub fn text(seen: &Seen) -> String {
     if seen.processes.is_empty() {
         text.push_str("no process here has initialised CUDA under the guard\n");
     } else {
-        let mut rows = Vec::new();
-        let mut told = Vec::new();
-        for process in seen.under(None) {
-            match &process.part {
-                Part::Forked { record, .. } if !told.contains(&process.family) => {
-                    told.push(process.family);
-                    let left: Vec<&Process> = seen
-                        .under(None)
-                        .filter(|other| other.family == process.family)
-                        .collect();
-                    rows.push(ended(seen, process, record));
-                    rows_under(seen, &left, "", &mut rows);
-                }
-                Part::Forked { .. } => {}
-                Part::Initialiser { .. } | Part::Unknown(_) => {
-                    rows_of(seen, process, "", "", &mut rows);
-                }
-            }
-        }
+        let rows = rows(seen);
         table(&rows, columns(), &mut text);
     }
     if seen.denied > 0 {
@@ -93,30 +78,73 @@ fn denied(count: usize, is_root: bool) -> String {
     }
 }
 
-fn rows_of(seen: &Seen, process: &Process, branch: &str, below: &str, rows: &mut Vec<Row>) {
-    let children: Vec<&Process> = seen.under(Some(process.pid)).collect();
-    let stem = if children.is_empty() { "  " } else { "│ " };
-    rows.push(row(seen, process, branch, &format!("{below}{stem}")));
-    rows_under(seen, &children, below, rows);
+/// All lines, from the top.
+fn rows(seen: &Seen) -> Vec<Row> {
+    let top = || {
+        seen.tree
+            .under(None)
+            .iter()
+            .filter_map(|pid| seen.processes.get(pid))
+    };
+    let forked = |process: &&Process| matches!(process.part, Part::Forked { .. });
+    // What is left of families whose beginners are no more, which stand where the first of each stands.
+    let mut left: HashMap<Identity, Vec<i32>> = HashMap::new();
+    for process in top().filter(forked) {
+        left.entry(process.family).or_default().push(process.pid);
+    }
+    let mut rows = Vec::new();
+    for process in top() {
+        if let Part::Forked { record, .. } = &process.part {
+            if let Some(left) = left.remove(&process.family) {
+                rows.push(ended(seen, process, record));
+                rows_under(seen, &left, &mut rows);
+            }
+        } else {
+            let under = seen.tree.under(Some(process.pid));
+            rows.push(row(seen, process, "", stem(under)));
+            rows_under(seen, under, &mut rows);
+        }
+    }
+    rows
 }
 
-fn rows_under(seen: &Seen, children: &[&Process], below: &str, rows: &mut Vec<Row>) {
-    let last = children.len().saturating_sub(1);
-    for (i, child) in children.iter().enumerate() {
-        let (branch, more) = if i == last {
+/// What is drawn beside what is said of a process that has these under it.
+fn stem(under: &[i32]) -> &'static str {
+    if under.is_empty() { "  " } else { "│ " }
+}
+
+/// The lines of these processes, which stand below one, and of those below them. (A tree may be as deep
+/// as there are processes.)
+fn rows_under(seen: &Seen, pids: &[i32], rows: &mut Vec<Row>) {
+    let mut open: Vec<(String, &[i32])> = vec![(String::new(), pids)];
+    while let Some((below, pids)) = open.last_mut() {
+        let Some((pid, rest)) = pids.split_first() else {
+            open.pop();
+            continue;
+        };
+        *pids = rest;
+        let (branch, more) = if rest.is_empty() {
             ("└─ ", "   ")
         } else {
             ("├─ ", "│  ")
         };
         let branch = format!("{below}{branch}");
-        rows_of(seen, child, &branch, &format!("{below}{more}"), rows);
+        let below = without_beginning(&format!("{below}{more}"), PID);
+        let under = seen.tree.under(Some(*pid));
+        if let Some(process) = seen.processes.get(pid) {
+            let stem = format!("{below}{}", stem(under));
+            rows.push(row(seen, process, &branch, &stem));
+        }
+        open.push((below, under));
     }
 }
 
 /// The process that the family began with, and that is no more; what is left of the family, `heir`
 /// among it, stands below.
 fn ended(seen: &Seen, heir: &Process, record: &Family) -> Row {
-    let gone = seen.violations_of_the_gone(heir.family, record);
+    let gone = seen
+        .tree
+        .violations_of_the_gone(heir.family, record.violations);
     Row {
         pid: record.by.pid.to_string(),
         user: String::new(),
@@ -151,7 +179,9 @@ fn row(seen: &Seen, process: &Process, branch: &str, below: &str) -> Row {
             };
             row.age = moment::age(record.by.unix_ns, now);
             row.place = place(&record.by.place);
-            let gone = seen.violations_of_the_gone(process.family, record);
+            let gone = seen
+                .tree
+                .violations_of_the_gone(process.family, record.violations);
             let mut aside = about(record, gone);
             if let Some(fork) = revived {
                 let _ = write!(aside, "; forked at {}", plain(&place(&fork.place)));
@@ -329,6 +359,7 @@ fn without_beginning(text: &str, room: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tree::Tree;
     use super::*;
 
     #[test]
@@ -365,6 +396,36 @@ mod tests {
                 .collect();
             assert_eq!(widths, [columns, columns]);
         }
+    }
+
+    /// As deep as there are processes, the tree stays in its column.
+    #[test]
+    fn a_tree_may_be_deep() {
+        const DEEP: i32 = 20_000;
+        let process = |pid| Process {
+            pid,
+            inner: pid,
+            uid: 0,
+            user: "root".into(),
+            command: "train".to_owned(),
+            directory: None,
+            family: Identity::default(),
+            part: Part::Unknown("its record is not finished".to_owned()),
+        };
+        let processes = (1..=DEEP).map(|pid| (pid, process(pid))).collect();
+        let parents = (1..=DEEP).map(|pid| (pid, pid - 1)).collect();
+        let seen = Seen {
+            tree: Tree::of(&processes, &parents),
+            processes,
+            denied: 0,
+            hidden: false,
+        };
+        let rows = rows(&seen);
+        assert_eq!(rows.len(), DEEP as usize);
+        assert_eq!(rows[2].pid, "   └─ 3");
+        let last = &rows[DEEP as usize - 1];
+        assert!(last.pid.ends_with("└─ 20000"), "{}", last.pid);
+        assert!(last.pid.chars().count() <= PID + 8);
     }
 
     #[test]

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use super::TOLD_BY;
 use crate::event::plain;
-use crate::ps::proc::{self, Patience};
+use crate::ps::patience::Patience;
+use crate::ps::proc;
 
 /// How long they may take to end: helpers do so when they see that their program has.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -44,16 +45,17 @@ pub fn behind(file: &Path) -> Vec<Left> {
 fn running(entry: &[u8]) -> Vec<Left> {
     // SAFETY: takes nothing and cannot fail.
     let user = unsafe { libc::geteuid() };
-    let patience = Patience::new();
     let ours = |pid: &i32| fs::metadata(proc::path(*pid, "")).is_ok_and(|data| data.uid() == user);
-    let may = |pid: &i32| user == 0 || ours(pid);
-    let has = |pid: &i32| {
-        let environment = patience.read(*pid, "environ").unwrap_or_default();
-        environment.split(|&byte| byte == 0).any(|at| at == entry)
+    let entry = entry.to_vec();
+    let has = move |pid: &i32| {
+        let environment = proc::read(*pid, "environ")?;
+        let has = environment.split(|&byte| byte == 0).any(|at| at == entry);
+        has.then_some(*pid)
     };
-    let pids = proc::pids().unwrap_or_default();
-    pids.into_iter()
-        .filter(|pid| may(pid) && has(pid))
+    let mut pids = proc::pids().unwrap_or_default();
+    pids.retain(|pid| user == 0 || ours(pid));
+    let found = Patience::new().each(pids, has).into_iter().flatten();
+    found
         .map(|pid| {
             let name = fs::read(proc::path(pid, "comm")).unwrap_or_default();
             let name = plain(String::from_utf8_lossy(&name).trim_end());

@@ -5,7 +5,8 @@ use forkguard_record::State;
 use super::proc::Process;
 use crate::doctor::finding::Finding;
 use crate::event::plain;
-use crate::ps::look::{self, Family, Fork, Part};
+use crate::ps::family::{Family, Fork};
+use crate::ps::look::{self, Part};
 
 const SUBJECT: &str = "cuda";
 

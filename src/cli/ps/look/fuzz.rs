@@ -8,7 +8,7 @@ use forkguard_record::read::SIZE;
 use forkguard_record::{FORK_NATIVE, Forked, Initialised, NATIVE, Owner, Record, SLOTS, State};
 
 use super::super::{json, memory, modules::Modules, table};
-use super::{Families, Identity, Process, Seen, family, part, proc};
+use super::{Families, Family, Holder, Identity, Place, Process, Seen, Tree, part, proc, revived};
 use crate::fuzz::assert_plain;
 
 /// Bytes of a change: where, and what.
@@ -42,16 +42,17 @@ pub fn record(bytes: &[u8]) {
     if changes.len() % CHANGE == 1 {
         second.truncate(changes.len());
     }
-    let mut of_family = family(Some(&(first, second)));
+    let mut of_family = Family::read(&(first, second));
     if let Ok(family) = &mut of_family {
-        family.name(&Modules::read(MAPS));
+        family.name(family.addresses().named(&Modules::read(MAPS)));
     }
     show(of_family.map(Rc::new));
 }
 
-fn show(family: Result<Rc<super::Family>, String>) {
+fn show(family: Result<Rc<Family>, String>) {
     let identity = Identity::default();
     let families: Families = [(identity, family)].into();
+    let revived = revived(&families);
     let mut processes = BTreeMap::new();
     let mut parents = std::collections::HashMap::new();
     for pid in [100, 101, 102, 4000] {
@@ -65,31 +66,35 @@ fn show(family: Result<Rc<super::Family>, String>) {
             began_ns: 5,
             name: "train".into(),
         };
-        let Some((family, part)) = part(&process, [identity].into_iter(), &families) else {
+        let holder = Holder {
+            process,
+            directory: Some("/srv".into()),
+            files: vec![(identity, Place::Open(900))],
+        };
+        let Some((family, part)) = part(&holder, &families, &revived) else {
             continue;
         };
-        parents.insert(pid, process.parent);
+        parents.insert(pid, holder.process.parent);
         processes.insert(
             pid,
             Process {
                 pid,
-                parent: None,
                 inner: pid,
                 uid: 0,
                 user: "root".into(),
                 command: "/srv/my app/train --fast".into(),
-                directory: Some("/srv".into()),
+                directory: holder.directory,
                 family,
                 part,
             },
         );
     }
-    let mut seen = Seen {
+    let seen = Seen {
+        tree: Tree::of(&processes, &parents),
         processes,
         denied: 1,
         hidden: true,
     };
-    seen.place_all(&parents);
     assert_plain(&table::text(&seen));
     let document: serde_json::Value = serde_json::from_str(&json::document(&seen)).expect("JSON");
     assert_eq!(document["processes"].as_array().map(Vec::len), Some(4));

@@ -1,0 +1,19 @@
+#!/bin/sh
+# Runs a program where the driver's devices are in /dev, as ordinary files; in a mount namespace of its own. The folder may
+# be written by its owner alone: in others the kernel lets a user who is root of a namespace of his own open no device.
+set -e
+there=$(mktemp -d)
+mount -t tmpfs -o mode=755 none "$there"
+for node in null zero random urandom; do
+    : >"$there/$node"
+    mount -o bind "/dev/$node" "$there/$node"
+done
+mkdir "$there/shm"
+mount -o rbind /dev/shm "$there/shm"
+: >"$there/nvidiactl"
+: >"$there/nvidia0"
+: >"$there/nvidia-uvm"
+mount -o rbind "$there" /dev
+umount -l "$there"
+rmdir "$there"
+exec "$@"
