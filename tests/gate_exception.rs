@@ -5,9 +5,18 @@ use forkguard_testkit::Program;
 
 #[test]
 fn a_callback_throws_through_the_first_call() {
-    let outcome = Program::client("throws").run();
-    outcome.assert_silent().assert_stdout(&[
+    let caught = [
         "caught: through the driver, 2 destroyed",
         "caught: through the driver, 4 destroyed",
-    ]);
+    ];
+    Program::client("throws")
+        .run()
+        .assert_silent()
+        .assert_stdout(&caught);
+    // Each first call goes through the trap there.
+    let trapped = Program::client("throws")
+        .env("FORKGUARD_VERBOSE", "2")
+        .run();
+    trapped.assert_stdout(&caught);
+    assert!(trapped.stderr.contains(" uses cu"), "{}", trapped.story());
 }

@@ -95,7 +95,10 @@ pub fn guard(name: &CStr, target: usize, exported: bool, special: Option<Special
         revive::before_library();
     }
     match slots::admit(name, target, exported, Kind::DriverCall, special) {
-        Some(index) => index.stub(),
+        Some(index) => {
+            super::ready(index, target);
+            index.stub()
+        }
         None => unguarded(name, target),
     }
 }

@@ -1,5 +1,5 @@
-//! The gate: every driver function a program obtains is a stub that the first call in each
-//! process sends here.
+//! The gate: every driver function a program obtains is a stub, and the first call in each process
+//! comes here, unless there is nothing to do at it ([`ready`]).
 //!
 //! A stub jumps to `trap + slot`. The kernel clears the slots in every forked child
 //! (`MADV_WIPEONFORK`), and a cleared slot is a trap. So the first call of each function in a
@@ -104,6 +104,24 @@ pub unsafe extern "C" fn enter(index: u32, frame: *const Frame) -> usize {
         Standing::Own => own(index, caller, stack),
         Standing::Forked => forked(index, caller, stack),
     }
+}
+
+/// The function at `target` is handed out to the program: where the gate has nothing to do at its
+/// first call in this process, that call does not come here.
+///
+/// It would be forwarded as all others are, but a stub that jumped to its trap once is to many
+/// processors a jump to two places, each later call of which costs them some cycles more.
+pub fn ready(index: Index, target: usize) {
+    if config::get().is_off()
+        || config::get().verbose >= 2
+        || !slots::kernel_clears()
+        || slots::has_to_be_seen(index)
+        || standing() != Standing::Own
+        || lineage::has_foreign_handles()
+    {
+        return;
+    }
+    slots::fill(index, target);
 }
 
 fn own(index: Index, caller: usize, stack: usize) -> usize {

@@ -288,6 +288,11 @@ pub fn special(index: Index) -> Option<Special> {
     Special::from_code(((meaning(index) & SPECIAL_MASK) >> SPECIAL_SHIFT) as u8)
 }
 
+/// Whether the gate has to see the first call of it in the process that it is this process's own in.
+pub fn has_to_be_seen(index: Index) -> bool {
+    meaning(index) & (SPECIAL_MASK | NOTE_CONTEXT | NOTE_OBJECT) != 0
+}
+
 /// Notes that this process used the function: whether it creates contexts, or other things that have
 /// handles.
 pub fn note_use(index: Index) {

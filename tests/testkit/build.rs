@@ -10,6 +10,7 @@ use std::{env, fs};
 /// Programs that need nothing but their own source.
 const PLAIN: &[&str] = &[
     "faults",
+    "ready",
     "semaphores",
     "nowipe",
     "lookups",
