@@ -1,4 +1,5 @@
-"""The table of what a worker's start costs: all ways by turns in one run, medians, and how often a fork's.
+"""The tables of what a worker's start costs: all ways by turns in one run, medians, and how often a fork's; and of what
+a pool costs whose workers are given much data.
 
 The first start of each program is told by itself: spawn's finds its files cold, forkserver's starts the server, and a
 template's waits until it has imported what the program has.
@@ -12,6 +13,7 @@ import sys
 from pathlib import Path
 
 PROGRAM = Path(__file__).resolve().parent / "worker_start.py"
+POOL = PROGRAM.with_name("pool_payload.py")
 GUARDED = {"FORKGUARD_POLICY": "exec,abort"}
 # The way, multiprocessing's method, and the guard's variables; None where the program runs without it.
 WAYS = [
@@ -23,6 +25,8 @@ WAYS = [
     ("exec, template", "fork", GUARDED),
 ]
 EPOCH_WORKERS = 4
+LITTLE_MIB = 50
+POOL_WORKERS, POOL_MIB = 64, 64
 PATIENCE = 600
 
 
@@ -48,14 +52,23 @@ class Starts:
         for turn in range(self.rounds):
             # Who goes first changes, so that none always finds the machine warm.
             for way, method, guard in WAYS[turn % len(WAYS) :] + WAYS[: turn % len(WAYS)]:
-                told[way].append(self._run(method, guard, what))
+                told[way].append(self._run(method, guard, PROGRAM, [*what, str(self.count)]))
         return told
 
-    def _run(self, method, guard, what):
+    def measure_pool(self, what):
+        """Way to the medians of what pool_payload.py prints."""
+        told = {}
+        for way, method, guard in WAYS:
+            asked = [str(POOL_WORKERS), str(POOL_MIB), what]
+            runs = [self._run(method, guard, POOL, asked) for _ in range(self.rounds)]
+            told[way] = [round(statistics.median(column), 3) for column in zip(*runs)]
+        return told
+
+    def _run(self, method, guard, program, what):
         environment = dict(self.environment)
         if guard is not None:
             environment.update(guard, LD_PRELOAD=str(self.library))
-        command = [self.python, "-W", "ignore", str(PROGRAM), method, *what, str(self.count)]
+        command = [self.python, "-W", "ignore", str(program), method, *what]
         run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
         if run.returncode or (guard is not None and "forkguard:" in run.stderr):
             sys.exit(f"bench: {' '.join(command[3:])} ended with {run.returncode}:\n{run.stderr}")
@@ -75,6 +88,16 @@ def table(title, heads, told, columns):
         shown = "".join(f"{'-' if cell is None else format(cell * 1000, '.1f'):>18}" for cell in cells)
         print(f"  {way:<16}{shown}{cells[1] / base:>10.1f}", flush=True)
     return {"title": title, "heads": heads, "ways": printed}
+
+
+def pool_table(what, told):
+    title = f"a pool of {POOL_WORKERS} workers, each given the same {POOL_MIB} MiB: {what}"
+    heads = ("s until all have it", "MiB written", "MiB of memory")
+    print(f"\n{title}")
+    print(f"  {'':<16}" + "".join(f"{head:>22}" for head in heads))
+    for way, cells in told.items():
+        print(f"  {way:<16}" + "".join(f"{cell:>22.1f}" for cell in cells), flush=True)
+    return {"title": title, "heads": heads, "ways": told}
 
 
 def later(number):
@@ -114,11 +137,13 @@ def print_tables(starts, gib, imports, keep=lambda table: None):
         if name != "none" and not starts.has(name):
             print(f"\nwith {name}: {starts.python} has none")
             continue
-        for size in (0, gib):
-            memory = f"{size:g} GiB of memory" if size else "little memory"
+        for size, memory in ((LITTLE_MIB / 1024, f"{LITTLE_MIB} MiB"), (gib, f"{gib:g} GiB")):
             told = starts.measure(name, str(size))
-            keep(table(f"a parent of {memory}, imports {name}", heads, told, columns))
+            keep(table(f"a parent of {memory} touched, imports {name}", heads, told, columns))
         if name == "torch":
             told = starts.measure("epochs", str(EPOCH_WORKERS))
             title = f"an epoch of torch's DataLoader, {EPOCH_WORKERS} new workers each"
             keep(table(title, ("first epoch", "later epochs"), told, (first(0), later(0))))
+    for what in ("array", "text"):
+        if what == "text" or starts.has("numpy"):
+            keep(pool_table(what, starts.measure_pool(what)))

@@ -63,7 +63,7 @@ if sys.argv[1] == "texts":
     print(start(ends)[0])
     texts[3] = "x" + texts[3][1:]
     print(start(ends)[0])
-    texts[4] += "more"
+    texts.update((number, "%d" % (7 - number) * (3 << 20)) for number in range(8))
     print(start(ends)[0])
 elif sys.argv[1] == "same":
     print(more([start(use) for _ in range(3)]), int(first.sum()))

@@ -16,14 +16,16 @@ class Blocks:
     """Of one start: `store`, or None where the pickle is small, and `own`, what is not in it: (where, size)."""
 
     def __init__(self, body):
-        self.store, self.own, self.written, size = None, [(0, len(body))], 0, len(body)
-        if size < buffers.WORTH:
+        self.store, self.own, self.written, self.size = None, [(0, len(body))], 0, len(body)
+        if self.size < buffers.WORTH:
             return
-        kept = next((store for store in _kept if store.is_there() and store.places == [(0, size)]), None)
+        kept = next((store for store in reversed(_kept) if store.is_there()), None)
         if kept is not None:
-            differ = [at for at in range(0, size, BLOCK) if not kept.holds(at, body[at : at + BLOCK])]
-            if len(differ) * BLOCK < buffers.WORTH:
-                self.store, self.own = kept, [(at, min(BLOCK, size - at)) for at in differ]
+            blocks = [(at, body[at : at + BLOCK]) for at in range(0, self.size, BLOCK)]
+            ((_, end),) = kept.places
+            differ = [(at, len(block)) for at, block in blocks if at + len(block) > end or not kept.holds(at, block)]
+            if sum(size for _, size in differ) < buffers.WORTH:
+                self.store, self.own = kept, differ
                 kept.users += 1
                 return
         self.store, self.own = buffers.Store([body]), []
@@ -36,8 +38,7 @@ class Blocks:
         for at, size in self.own:
             found += [(True, end, at - end), (False, inside, size)]
             end, inside = at + size, inside + size
-        if self.store is not None:
-            found.append((True, end, self.store.places[0][1] - end))
+        found.append((True, end, self.size - end))
         return [run for run in found if run[2]]
 
     def release(self):
