@@ -2,11 +2,15 @@
 //! events were written.
 //!
 //! One page, shared from the process that initialised CUDA with all its descendants; it dies with
-//! the last of them. Each entry is claimed once, by compare-and-exchange.
+//! the last of them. Each entry is claimed by compare-and-exchange, once, unless who claimed it was killed
+//! before it had told.
 
+use core::ffi::CStr;
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
+use crate::report::buffer::Buffer;
 use crate::report::limit::Limits;
+use crate::sys::raw;
 
 /// Causes remembered; a family with more tells the rest in full.
 const CAUSES: usize = 256;
@@ -93,7 +97,8 @@ fn page() -> Option<&'static Page> {
 /// Notes that `pid` tells `cause` now, unless another process does or did.
 ///
 /// A report takes several writes. So that a sibling's line does not stand in the middle of it, a
-/// process that comes meanwhile waits for its end, but not long: the teller may have died.
+/// process that comes meanwhile waits for its end, but not long. Where the teller was killed before
+/// that, `pid` tells in its place.
 pub fn tell(cause: u64, pid: i32) -> Telling {
     let Some(page) = page() else {
         return Telling::First(None);
@@ -107,9 +112,16 @@ pub fn tell(cause: u64, pid: i32) -> Telling {
         match claimed {
             Ok(_) => return Telling::First(Some(place)),
             Err(known) if known & !0xffff_ffff == hash => {
-                wait(&page.out[place]);
+                let by = known as i32;
+                if is_lost(&page.out[place], by)
+                    && page.tellers[place]
+                        .compare_exchange(known, entry, Ordering::AcqRel, Ordering::Relaxed)
+                        .is_ok()
+                {
+                    return Telling::First(Some(place));
+                }
                 return Telling::Repeated(Told {
-                    by: known as i32,
+                    by,
                     repeats: page.repeats[place].fetch_add(1, Ordering::Relaxed) + 1,
                 });
             }
@@ -133,6 +145,40 @@ pub fn done(place: usize) {
             );
         }
     }
+}
+
+/// Whether the report that `by` began will never be out.
+fn is_lost(out: &AtomicU32, by: i32) -> bool {
+    let is_out = || out.load(Ordering::Acquire) != 0;
+    if is_out() {
+        return false;
+    }
+    if !is_dead(by) {
+        wait(out);
+    }
+    !is_out() && is_dead(by)
+}
+
+/// Whether a process has ended, be it that nobody has waited for it yet. One of another pid namespace
+/// counts as dead where it has no number here: it is told once more, not less.
+fn is_dead(pid: i32) -> bool {
+    if raw::is_gone(pid) {
+        return true;
+    }
+    let mut room = [0; 32];
+    let mut path = Buffer::new(&mut room);
+    path.put(format_args!("/proc/{pid}/stat\0"));
+    let Ok(path) = CStr::from_bytes_with_nul(path.finish()) else {
+        return false;
+    };
+    let mut room = [0; 128];
+    let Some(line) = raw::read_file(path, &mut room) else {
+        return false;
+    };
+    // The name stands in parentheses, and may have some itself.
+    let end = line.iter().rposition(|&byte| byte == b')');
+    let state = end.and_then(|end| line.get(end + 2));
+    matches!(state, Some(b'Z' | b'X'))
 }
 
 fn wait(out: &AtomicU32) {

@@ -7,7 +7,7 @@
 
 use core::cell::UnsafeCell;
 use core::ffi::c_int;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 
 use forkguard_record::State;
 
@@ -138,7 +138,7 @@ fn tell(used: &mut Moment, call: &Call, action: Action, policy: &str) {
 
     emit::first(&about.violation(used));
     let ends = matches!(action, Action::Abort(_));
-    let alarm = ends.then(|| Alarm::set(action));
+    let alarm = ends.then(|| Alarm::set(action, telling));
     if native::is_safe() || ends {
         native::capture(&mut used.stack);
     }
@@ -195,10 +195,15 @@ fn cause(used: &Moment, call: &Call) -> u64 {
 struct Alarm;
 
 /// One more than the exit code to end with; 0 for none.
-static EXIT_CODE: core::sync::atomic::AtomicI32 = core::sync::atomic::AtomicI32::new(0);
+static EXIT_CODE: AtomicI32 = AtomicI32::new(0);
+/// The place, plus one, of what this process tells for its family.
+static TELLS: AtomicUsize = AtomicUsize::new(0);
 
 impl Alarm {
-    fn set(action: Action) -> Self {
+    fn set(action: Action, telling: Telling) -> Self {
+        if let Telling::First(Some(place)) = telling {
+            TELLS.store(place + 1, Ordering::Relaxed);
+        }
         if let Action::Abort(Some(code)) = action {
             EXIT_CODE.store(i32::from(code) + 1, Ordering::Relaxed);
         }
@@ -232,6 +237,10 @@ extern "C" fn on_alarm(_signal: c_int) {
          thread that this forked process does not have); ending pid {}",
         raw::getpid(),
     ));
+    // Others would not get further.
+    if let Some(place) = TELLS.load(Ordering::Relaxed).checked_sub(1) {
+        siblings::done(place);
+    }
     if code > 0 {
         raw::exit_now(code - 1);
     }

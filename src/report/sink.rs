@@ -154,7 +154,9 @@ static STDERR_CLOSED: AtomicBool = AtomicBool::new(false);
 pub fn remember_stderr() {
     // SAFETY: F_GETFD only asks; any number may be asked about.
     let flags = unsafe { libc::fcntl(STDERR, libc::F_GETFD) };
-    STDERR_CLOSED.store(flags == -1, Ordering::Relaxed);
+    // Any other error is a sandbox's, which does not say what it was asked.
+    let closed = flags == -1 && raw::errno() == libc::EBADF;
+    STDERR_CLOSED.store(closed, Ordering::Relaxed);
 }
 
 /// Whether standard error is a terminal.
@@ -328,12 +330,14 @@ fn to_fd(fd: i32, bytes: Bytes<'_>, pace: Pace) -> Result<(), Failure> {
     // SAFETY: F_GETFL only asks; any number may be asked about.
     let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
     if flags == -1 {
-        return Err(Failure::last());
+        return unasked(fd, bytes, pace);
     }
     if flags & libc::O_ACCMODE == libc::O_RDONLY || flags & libc::O_PATH != 0 {
         return Err(Failure::Errno(libc::EBADF));
     }
-    let stat = open::stat(fd)?;
+    let Ok(stat) = open::stat(fd) else {
+        return unasked(fd, bytes, pace);
+    };
     match stat.kind() {
         libc::S_IFIFO => {
             // The same pipe opened anew is a description of our own, which can be made not to
@@ -352,6 +356,15 @@ fn to_fd(fd: i32, bytes: Bytes<'_>, pace: Pace) -> Result<(), Failure> {
             write_whole(fd, bytes.after(whole), Way::Whole, pace)
         }
         _ => write_whole(fd, bytes.after(true), Way::Whole, pace),
+    }
+}
+
+/// Writes to a descriptor that could not be asked what it is, after the call that failed: a sandbox may
+/// forbid the question and let the answer be found out, in pieces that nothing holds up for long.
+fn unasked(fd: i32, bytes: Bytes<'_>, pace: Pace) -> Result<(), Failure> {
+    match Failure::last() {
+        Failure::Errno(libc::EBADF) => Err(Failure::Errno(libc::EBADF)),
+        _ => write_whole(fd, bytes.after(true), Way::Pieces, pace),
     }
 }
 

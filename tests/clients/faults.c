@@ -10,26 +10,9 @@
 // `what` is FAULTS_FAIL: it fails as it does when memory, descriptors or processes have run out (calls that cannot
 // are not counted); FAULTS_EXHAUST: and so does every one after it; FAULTS_KILL: who makes it is killed before it happens; FAULTS_TERMINATE: is sent SIGTERM; or FAULTS_INTERRUPT: the calling process
 // of FAULTS_PARENT is sent SIGINT before it happens. Ends as the program ends, when all that it started has ended.
-#define _GNU_SOURCE
-#include "client.h"
+#include "asked.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <poll.h>
-#include <signal.h>
-#include <stddef.h>
-#include <sys/ioctl.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-
-#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
-#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
-#endif
 
 enum { FAULTS = 0x666b6674, FAULTS_PARENT = 1, FAULTS_CHILD, FAULTS_END };
 enum { FAULTS_FAIL = 1, FAULTS_KILL, FAULTS_INTERRUPT, FAULTS_EXHAUST, FAULTS_TERMINATE };
@@ -121,7 +104,6 @@ static int counts(const struct seccomp_notif *request)
 // Answers what becomes of a call: in `answer`, or by a signal.
 static void judge(const struct seccomp_notif *request, struct seccomp_notif_resp *answer)
 {
-    answer->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
     const struct seccomp_data *call = &request->data;
     if (call->nr == SYS_prctl && call->args[0] == FAULTS) {
         answer->flags = 0;
@@ -155,93 +137,10 @@ static void judge(const struct seccomp_notif *request, struct seccomp_notif_resp
     }
 }
 
-static int take_listener(int from)
-{
-    char byte, room[CMSG_SPACE(sizeof(int))];
-    struct iovec data = {&byte, 1};
-    struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof room};
-    if (recvmsg(from, &message, 0) != 1 || !CMSG_FIRSTHDR(&message))
-        give_up("no filter that asks: this needs Linux 5.19, and a sandbox that lets it be made");
-    int listener;
-    memcpy(&listener, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof listener);
-    return listener;
-}
-
-static void give_listener(int to)
-{
-    // The one call that is not asked about is the one that gives away who is asked.
-    struct sock_filter filter[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sendmsg, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
-    };
-    const struct sock_fprog program = {.len = sizeof filter / sizeof *filter, .filter = filter};
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-        give_up("PR_SET_NO_NEW_PRIVS was refused");
-    // A call that is being asked about is not interrupted by a signal: some never are, and nobody expects it.
-    int flags = SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
-    int listener = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
-    char byte = 0, room[CMSG_SPACE(sizeof(int))] = {0};
-    struct iovec data = {&byte, 1};
-    struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1};
-    if (listener >= 0) {
-        message.msg_control = room;
-        message.msg_controllen = sizeof room;
-        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(header), &listener, sizeof listener);
-    }
-    sendmsg(to, &message, 0);
-    close(listener);
-    close(to);
-}
-
-static void serve(int listener)
-{
-    struct seccomp_notif request;
-    struct seccomp_notif_resp answer;
-    for (struct pollfd asked = {.fd = listener, .events = POLLIN};;) {
-        if (poll(&asked, 1, -1) < 0 && errno != EINTR)
-            give_up("poll");
-        if (!(asked.revents & POLLIN)) {
-            if (asked.revents & POLLHUP)
-                return;  // all have ended
-            continue;
-        }
-        memset(&request, 0, sizeof request);
-        if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &request) != 0)
-            continue;  // killed meanwhile
-        memset(&answer, 0, sizeof answer);
-        answer.id = request.id;
-        judge(&request, &answer);
-        ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
-    }
-}
-
 int main(int count, char **arguments)
 {
-    int pair[2];
-    if (count < 2 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+    if (count < 2)
         give_up("usage: faults PROGRAM ARGUMENT...");
-    // A terminal's interrupt is for the program.
-    signal(SIGINT, SIG_IGN);
-    prctl(PR_SET_CHILD_SUBREAPER, 1);
-    pid_t program = fork();
-    if (program == 0) {
-        signal(SIGINT, SIG_DFL);
-        close(pair[0]);
-        give_listener(pair[1]);
-        execv(arguments[1], arguments + 1);
-        give_up("%s cannot be run", arguments[1]);
-    }
-    close(pair[1]);
-    serve(take_listener(pair[0]));
-    int status, ended, result = 255;
-    while ((ended = wait(&status)) > 0)
-        if (ended == program)
-            result = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-    return result;
+    static const struct asked_of all = {0};
+    return run_asked(arguments + 1, &all, judge);
 }

@@ -11,6 +11,7 @@ use std::{env, fs};
 const PLAIN: &[&str] = &[
     "faults",
     "ready",
+    "inject",
     "semaphores",
     "nowipe",
     "lookups",
@@ -34,6 +35,7 @@ const WITH_SCENARIOS: &[&str] = &[
     "in_place",
     "prefork",
     "entry_threads",
+    "signalled",
 ];
 /// Libraries that need nothing but their own source.
 const LIBRARIES: &[&str] = &["next_two", "lookalikes", "allocator", "early"];

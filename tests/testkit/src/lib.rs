@@ -2,6 +2,7 @@
 //! guard. It asserts about what a program said and how it ended; what is right is for each test to say.
 
 mod forked;
+mod inject;
 mod lists;
 pub mod mangled;
 mod outcome;
@@ -9,6 +10,7 @@ mod program;
 mod root;
 
 pub use forked::{answers_as_forked, same_as_forked};
+pub use inject::{Faults, Hit, Whose};
 pub use outcome::Outcome;
 pub use program::{
     Program, embedded_python, interpreter, python, python_with_packages, python_with_torch,

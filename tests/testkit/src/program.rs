@@ -209,6 +209,14 @@ impl Program {
         }
     }
 
+    /// Its file's name and its arguments, for a list of programs.
+    pub(crate) fn shown(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default();
+        let words = iter::once(name).chain(self.arguments.iter().map(OsString::as_os_str));
+        let words: Vec<_> = words.map(OsStr::to_string_lossy).collect();
+        words.join(" ")
+    }
+
     fn command(&self, events: Option<&Path>) -> Command {
         let mut command = Command::new(&self.path);
         command
