@@ -9,6 +9,8 @@ pub mod environment;
 #[cfg(not(any(test, fuzzing)))]
 mod heap;
 pub mod imports;
+#[cfg(all(not(test), target_arch = "x86_64"))]
+mod kernel_calls;
 pub mod maps;
 pub mod memory;
 pub mod modules;
