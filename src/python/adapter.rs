@@ -13,6 +13,8 @@ use super::native::{self, Calls};
 use super::spawn;
 use super::turn::Turn;
 use crate::policy::exec;
+use crate::report::buffer::Buffer;
+use crate::stack::python::version;
 use crate::sys::{raw, thread};
 
 /// What becomes of the fork.
@@ -80,7 +82,10 @@ pub fn initialised() -> bool {
     };
     let _errno = raw::ErrnoGuard::new();
     let here = thread::current();
-    if here.rewriting.get() != 0 || !super::api::holds_gil() {
+    if here.rewriting.get() != 0
+        || !super::api::holds_gil()
+        || super::api::newer_than_known().is_some()
+    {
         return true;
     }
     // Another thread starts a worker: it sees to the template as well.
@@ -127,10 +132,25 @@ pub fn run_in_fork() -> Answer {
     decide(true)
 }
 
+/// A version that came after this library may do anything else at its forks.
+fn refuse_version(minor: u32) {
+    let mut room = [0; 128];
+    let mut reason = Buffer::new(&mut room);
+    reason.put(format_args!(
+        "it is of CPython 3.{minor}, which is newer than this forkguard knows (3.8 to 3.{})",
+        version::NEWEST
+    ));
+    exec::refuse(reason.since(0));
+}
+
 fn decide(in_fork: bool) -> Answer {
     let Some(calls) = native::calls() else {
         return Answer::Fork;
     };
+    if let Some(minor) = super::api::newer_than_known() {
+        refuse_version(minor);
+        return Answer::Fork;
+    }
     if !super::api::is_main_interpreter() {
         exec::refuse("it was forked by a subinterpreter, and a fresh process has none");
         return Answer::Fork;

@@ -1,8 +1,9 @@
 //! The functions of the C API that the guard calls, as the interpreter in this process has them.
 
-use core::ffi::{CStr, c_char, c_void};
+use core::ffi::{CStr, c_char, c_ulong, c_void};
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use crate::stack::python::version;
 use crate::sys::{elf, modules};
 
 /// A Python object.
@@ -45,6 +46,8 @@ static FUNCTION: Symbol = Symbol::new();
 static ERR_OCCURRED: Symbol = Symbol::new();
 static TRUE: Symbol = Symbol::new();
 static FALSE: Symbol = Symbol::new();
+/// A number, present from 3.11 on.
+static VERSION: Symbol = Symbol::new();
 /// Present from 3.12 on, where the thread state is kept in a thread-local variable.
 static SINCE_312: Symbol = Symbol::new();
 
@@ -73,6 +76,7 @@ pub fn prepare() {
             (&FALSE, c"_Py_FalseStruct"),
             (&ERR_OCCURRED, c"PyErr_Occurred"),
             (&SINCE_312, c"PyUnstable_InterpreterFrame_GetLine"),
+            (&VERSION, c"Py_Version"),
         ] {
             symbol.find(name);
         }
@@ -88,6 +92,13 @@ pub fn is_initialized() -> bool {
     let initialized: unsafe extern "C" fn() -> i32 = unsafe { core::mem::transmute(initialized) };
     // SAFETY: as above.
     unsafe { initialized() != 0 }
+}
+
+/// The interpreter's minor version, where it is newer than any that is known.
+pub fn newer_than_known() -> Option<u32> {
+    // SAFETY: `const unsigned long Py_Version`, of an interpreter that runs.
+    let number = unsafe { *(VERSION.get()? as *const c_ulong) };
+    version::minor_of_number(number).filter(|&minor| minor > version::NEWEST)
 }
 
 /// Whether the interpreter is 3.12 or newer.

@@ -12,9 +12,10 @@ mod finalize;
 pub mod fuzz;
 mod layout;
 mod text;
+pub mod version;
 mod write_once;
 
-use core::ffi::{CStr, c_char, c_int};
+use core::ffi::c_int;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use self::layout::Layout;
@@ -118,7 +119,6 @@ pub fn finalize_range() -> Option<(usize, usize)> {
 
 impl Interpreter {
     fn find() -> Option<Self> {
-        let get_version = elf::find_in_python(c"Py_GetVersion")?;
         let mut memory = Reader::default();
         let type_type = elf::find_in_python(c"PyType_Type")?;
         // The type of all types is its own type. It is not so before the loader has relocated
@@ -127,14 +127,7 @@ impl Interpreter {
         let object_type = [layout::OBJECT_TYPE, layout::OBJECT_TYPE_FREE_THREADED]
             .into_iter()
             .find(|offset| memory.word(type_type + offset) == Some(type_type))?;
-        // SAFETY: `const char *Py_GetVersion(void)` needs no GIL and no initialised interpreter,
-        // and answers a text that is never freed; the interpreter is relocated (above).
-        let version = unsafe {
-            let get_version =
-                core::mem::transmute::<usize, unsafe extern "C" fn() -> *const c_char>(get_version);
-            CStr::from_ptr(get_version())
-        };
-        let minor = minor_version(version.to_bytes())?;
+        let minor = version::minor()?;
 
         let types @ [code_type, frame_type, str_type] = [
             elf::find_in_python(c"PyCode_Type")?,
@@ -284,20 +277,6 @@ impl Interpreter {
         };
         u32::try_from(line).unwrap_or(0)
     }
-}
-
-/// The minor version of a CPython 3; `None` for anything else that answers by this name.
-fn minor_version(version: &[u8]) -> Option<u32> {
-    let other = [b"PyPy".as_slice(), b"Graal"];
-    if other
-        .iter()
-        .any(|name| version.windows(name.len()).any(|part| part == *name))
-    {
-        return None;
-    }
-    let digits = version.strip_prefix(b"3.")?;
-    let len = digits.iter().position(|byte| !byte.is_ascii_digit())?;
-    core::str::from_utf8(&digits[..len]).ok()?.parse().ok()
 }
 
 /// The addresses of the frames to be kept of one stack.
@@ -472,18 +451,6 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn versions() {
-        assert_eq!(minor_version(b"3.8.18 (default) \n[GCC 12.2.0]"), Some(8));
-        assert_eq!(minor_version(b"3.14.0rc1+ free-threading build"), Some(14));
-        assert_eq!(minor_version(b"2.7.18"), None);
-        assert_eq!(
-            minor_version(b"3.10.14 (75b3de9, ...) [PyPy 7.3.16 with GCC]"),
-            None
-        );
-        assert_eq!(minor_version(b"3.x"), None);
-    }
 
     #[test]
     fn no_interpreter_no_frames() {
