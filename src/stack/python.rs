@@ -11,6 +11,7 @@ mod finalize;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod layout;
+mod lines;
 mod text;
 pub mod version;
 mod write_once;
@@ -260,9 +261,15 @@ impl Interpreter {
 
     /// The line a frame is at; 0 where its code has none.
     fn line(&self, frame: usize, code: usize, memory: &mut Reader) -> u32 {
+        if let Some(table) = &self.layout.line_table {
+            return table
+                .line(frame, code, &self.layout, memory)
+                .unwrap_or_default();
+        }
         // SAFETY: `frame` is in the calling thread's own stack and runs the code object `code`
         // (its type was compared), so both stay alive while this thread is here. The functions
-        // only look the line up in the code's table: they neither allocate nor need the GIL.
+        // only look the line up in the code's table: they neither allocate nor need the GIL (the one
+        // that takes a lock of the code object is not asked, above).
         let line = unsafe {
             match self.line_of {
                 LineOf::Frame(ask) | LineOf::InterpreterFrame(ask) => ask(frame),

@@ -5,6 +5,7 @@
 //! the places in that table are known by version. A version not listed here has no layout, and
 //! so no Python frames.
 
+use super::lines::LineTable;
 use crate::sys::memory::Reader;
 
 /// Byte offsets into the interpreter's structures.
@@ -26,7 +27,7 @@ pub struct Layout {
     pub frame_code: usize,
     /// The byte that says what kind of frame it is (asked from 3.12 on).
     pub frame_owner: usize,
-    /// A frame's last instruction (asked in 3.11 only).
+    /// A frame's last instruction (asked in 3.11, and where there is a [`Self::line_table`]).
     pub frame_instruction: usize,
     /// A code object's file name.
     pub code_file: usize,
@@ -44,6 +45,8 @@ pub struct Layout {
     pub str_ascii: usize,
     /// The text of any other string.
     pub str_compact: usize,
+    /// How lines are found where the interpreter's own function may not be asked.
+    pub line_table: Option<LineTable>,
 }
 
 /// What a version's basic types measure: a build that was changed measures something else.
@@ -84,6 +87,7 @@ const BEFORE_3_11: Layout = Layout {
     str_shift: 2,
     str_ascii: 48,
     str_compact: 72,
+    line_table: None,
 };
 
 const V3_11: Layout = Layout {
@@ -131,9 +135,9 @@ struct Places {
     /// Followed by `executable` and `instr_ptr`.
     frame_previous: usize,
     frame_owner: usize,
-    /// Followed by `name` and `qualname`.
+    /// Followed by `name`, `qualname`, `linetable`, `firstlineno`; from 3.14 on `co_tlbc` is the tenth of these.
     code_filename: usize,
-    /// Followed by `length` and the size of the ASCII header.
+    /// Followed by `length` and the size of the ASCII header, after a bytes object's length and text and the size of this.
     str_state: usize,
 }
 
@@ -173,6 +177,18 @@ pub fn published(minor: u32, runtime: usize, memory: &mut Reader) -> Option<Layo
     }
     let mut offset = |index: usize| word(index).filter(|&offset| offset < SANE);
     let str_ascii = offset(places.str_state + 2)?;
+    let line_table = if free_threaded && minor >= 14 {
+        Some(LineTable {
+            frame_copy: offset(places.frame_owner + 2)?,
+            code_copies: offset(places.code_filename + 9)?,
+            code_first_line: offset(places.code_filename + 4)?,
+            code_table: offset(places.code_filename + 3)?,
+            bytes_length: offset(places.str_state - 3)?,
+            bytes_start: offset(places.str_state - 2)?,
+        })
+    } else {
+        None
+    };
     Some(Layout {
         runtime_finalizing: offset(RUNTIME_FINALIZING)?,
         object_type: if free_threaded {
@@ -186,7 +202,7 @@ pub fn published(minor: u32, runtime: usize, memory: &mut Reader) -> Option<Layo
         frame_previous: offset(places.frame_previous)?,
         frame_code: offset(places.frame_previous + 1)?,
         frame_owner: offset(places.frame_owner)?,
-        frame_instruction: 0,
+        frame_instruction: offset(places.frame_previous + 2)?,
         code_file: offset(places.code_filename)?,
         code_name: offset(places.code_filename + 2)?,
         code_instructions: 0,
@@ -197,5 +213,6 @@ pub fn published(minor: u32, runtime: usize, memory: &mut Reader) -> Option<Layo
         str_ascii,
         // What follows the ASCII header in other strings: the cached UTF-8 and its length.
         str_compact: str_ascii + 16,
+        line_table,
     })
 }
