@@ -6,6 +6,17 @@
 
 use core::ffi::{c_int, c_void};
 
+#[cfg(target_arch = "x86_64")]
+mod build;
+#[cfg(target_arch = "x86_64")]
+mod known;
+#[cfg(target_arch = "x86_64")]
+mod objects;
+#[cfg(target_arch = "x86_64")]
+mod rules;
+#[cfg(target_arch = "x86_64")]
+mod walk;
+
 use super::{NATIVE_FRAMES, Stack};
 use crate::sys::elf;
 
@@ -36,16 +47,44 @@ pub fn is_safe() -> bool {
 
 /// Takes the calling thread's stack, without this library's own frames.
 pub fn capture(into: &mut Stack) {
-    into.native_len = 0;
-    let mut outside = false;
-    walk(|address, _| {
-        outside |= !elf::is_ours(address);
-        if outside && address != 0 {
-            into.native[into.native_len] = address;
-            into.native_len += 1;
+    #[cfg(target_arch = "x86_64")]
+    if is_safe() {
+        let mut taken = Taken::new(into);
+        if walk::walk(|address| taken.add(address)) {
+            return;
         }
-        into.native_len < NATIVE_FRAMES
-    });
+    }
+    let mut taken = Taken::new(into);
+    walk(|address, _| taken.add(address));
+}
+
+/// A stack that is being taken.
+struct Taken<'a> {
+    into: &'a mut Stack,
+    outside: bool,
+}
+
+impl<'a> Taken<'a> {
+    fn new(into: &'a mut Stack) -> Self {
+        into.native_len = 0;
+        Self {
+            into,
+            outside: false,
+        }
+    }
+
+    /// Adds the next frame outwards, unless it is this library's; false when there is no more room.
+    fn add(&mut self, address: usize) -> bool {
+        self.outside |= !elf::is_ours(address);
+        if self.outside
+            && address != 0
+            && let Some(place) = self.into.native.get_mut(self.into.native_len)
+        {
+            *place = address;
+            self.into.native_len += 1;
+        }
+        self.into.native_len < NATIVE_FRAMES
+    }
 }
 
 /// Goes up the calling thread's stack as long as `each` says so: it gets the address at which each
@@ -68,4 +107,94 @@ pub fn walk<Each: FnMut(usize, usize) -> bool>(mut each: Each) {
 /// The address that called into this library.
 pub fn caller(stack: &Stack) -> usize {
     stack.native().first().copied().unwrap_or(0)
+}
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use super::*;
+
+    fn by_rules() -> Option<Vec<usize>> {
+        let mut frames = Vec::new();
+        let whole = super::walk::walk(|address| {
+            frames.push(address);
+            true
+        });
+        whole.then_some(frames)
+    }
+
+    fn by_unwinder() -> Vec<usize> {
+        let mut frames = Vec::new();
+        super::walk(|address, _| {
+            frames.push(address);
+            true
+        });
+        frames.retain(|&address| address != 0);
+        frames
+    }
+
+    /// Both ways, from one function: but for its own place, and what it calls, they are the same.
+    #[inline(never)]
+    fn assert_same() -> usize {
+        let (rules, unwinder) = (by_rules().expect("ordinary code"), by_unwinder());
+        let pairs = rules.iter().rev().zip(unwinder.iter().rev());
+        let same = pairs.take_while(|(left, right)| left == right).count();
+        assert!(same + 3 >= rules.len(), "{rules:x?}\n{unwinder:x?}");
+        assert!(same + 9 >= unwinder.len(), "{rules:x?}\n{unwinder:x?}");
+        same
+    }
+
+    #[inline(never)]
+    fn deeper(frames: usize) -> usize {
+        let seen = if frames > 0 {
+            deeper(frames - 1)
+        } else {
+            assert_same()
+        };
+        // What comes after the call keeps the frame.
+        core::hint::black_box(seen)
+    }
+
+    extern "C" fn compare(left: *const core::ffi::c_void, right: *const core::ffi::c_void) -> i32 {
+        assert_same();
+        left.addr().cmp(&right.addr()) as i32
+    }
+
+    #[test]
+    fn as_the_unwinder_has_it() {
+        elf::prepare();
+        // The second time by what is known.
+        for _ in 0..2 {
+            assert!(deeper(100) >= 100);
+        }
+    }
+
+    #[test]
+    fn through_the_c_library_and_in_a_thread() {
+        elf::prepare();
+        let thread = std::thread::spawn(|| {
+            let mut numbers = [3, 1, 2];
+            // SAFETY: three numbers, and a function that compares their places.
+            unsafe { libc::qsort(numbers.as_mut_ptr().cast(), 3, 4, Some(compare)) };
+            assert_same()
+        });
+        assert!(thread.join().is_ok());
+    }
+
+    extern "C" fn on_signal(_signal: i32) {
+        assert_eq!(by_rules(), None, "a signal frame is no ordinary one");
+        let mut stack = Box::new(Stack::EMPTY);
+        capture(&mut stack);
+        assert!(stack.native_len > 0);
+    }
+
+    #[test]
+    fn a_signal_frame_is_the_unwinders() {
+        elf::prepare();
+        // SAFETY: a handler that takes a signal's number, for a signal that nobody here uses.
+        unsafe {
+            libc::signal(libc::SIGUSR2, on_signal as *const () as libc::sighandler_t);
+            libc::raise(libc::SIGUSR2);
+            libc::signal(libc::SIGUSR2, libc::SIG_DFL);
+        }
+    }
 }

@@ -703,6 +703,30 @@ unsafe extern "C" fn find_for_unwinder(address: usize, into: *mut FoundObject) -
     0
 }
 
+/// An object, as a walk through its code needs it.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy)]
+pub struct Code {
+    /// Its first address …
+    pub start: usize,
+    /// … and the first after it.
+    pub end: usize,
+    /// Its `.eh_frame_hdr`.
+    pub unwind: usize,
+}
+
+/// The object that holds `address`, which is one of code; only where glibc finds it without a lock.
+#[cfg(target_arch = "x86_64")]
+pub fn code_at(address: usize) -> Option<Code> {
+    let found = find_object(address)?;
+    let inside = (found.start..found.end).contains(&found.unwind);
+    inside.then_some(Code {
+        start: found.start,
+        end: found.end,
+        unwind: found.unwind,
+    })
+}
+
 /// The object that holds `address`, which is one of code.
 pub fn object_at(address: usize) -> Option<Object> {
     if finds_without_lock() {
