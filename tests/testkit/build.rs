@@ -22,6 +22,7 @@ const PLAIN: &[&str] = &[
     "lasting",
     "random",
     "posix",
+    "reloaded",
 ];
 /// Programs that run the shared scenarios, or need another part of them.
 const WITH_SCENARIOS: &[&str] = &[
@@ -218,6 +219,8 @@ fn main() {
     // The file's name is all that is asked of it.
     shop.library("nvidia-ml", "libnvidia_ml_like.c", &[]);
     shop.library("interposer", "libinterposer.c", &[]);
+    shop.library("plugin_small", "libplugin.c", &["-DROOM=200".as_ref()]);
+    shop.library("plugin_large", "libplugin.c", &["-DROOM=400".as_ref()]);
     shop.library(
         "linked",
         "liblinked.c",
