@@ -37,7 +37,7 @@ def run(setting):
         if available_kib() < LEAVE_KIB + families * (KIB_A_FAMILY + below * KIB_A_CHILD):
             raise Failed(f"{name} of {processes} processes takes more memory than is free here")
         with Families(setting, families, children, depth) as there:
-            yield looked_at(setting, name, there.pids(), processes, depth)
+            yield looked_at(setting, name, there.pids(), processes, children, depth)
 
 
 class Families:
@@ -80,20 +80,19 @@ class Families:
             pass
 
 
-def looked_at(setting, name, roots, processes, depth):
+def looked_at(setting, name, roots, processes, children, depth):
     troubles = []
     times = {}
     for form, words in (("table", []), ("json", ["--json"])):
-        answers = [asked(setting.command, words) for _ in range(ASKED)]
+        answers = [asked(setting, words) for _ in range(ASKED)]
         times[form] = [wall for _, wall, _ in answers]
         used = min(used for _, _, used in answers)
         text = answers[0][0]
         if form == "json":
-            troubles += wrong(json.loads(text)["processes"], roots, processes, depth)
+            troubles += wrong(json.loads(text)["processes"], roots, processes, children, depth)
         elif len(text.splitlines()) != 1 + processes + len(roots):
             troubles.append(f"the table has {len(text.splitlines())} lines")
-        # On a machine that does much else the clock says little of it; alone it takes no longer than the processor time
-        # of all its threads.
+        # On a machine that does much else the clock says little; alone it takes no longer than its processor time.
         if min(*times[form], used) >= LIMIT:
             troubles.append(f"{form}: {min(times[form]):.2f} s at best")
     watched, later = watched_for(setting.command)
@@ -103,11 +102,12 @@ def looked_at(setting, name, roots, processes, depth):
     return Row(name, processes, guarded=duration(used), troubles=troubles, remark=f"{best}; watched {watched} times")
 
 
-def asked(command, words):
+def asked(setting, words):
     """The answer of `forkguard ps`, the time on the clock, and the processor time."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.monotonic()
-    answer = subprocess.run([command, "ps", *words], check=True, capture_output=True, text=True)
+    words = [*setting.before, setting.command, "ps", *words]
+    answer = subprocess.run(words, check=True, capture_output=True, text=True)
     wall = time.monotonic() - began
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if answer.stderr:
@@ -115,11 +115,12 @@ def asked(command, words):
     return answer.stdout, wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def wrong(seen, roots, processes, depth):
+def wrong(seen, roots, processes, children, depth):
     """What is not as it should be in what was seen."""
     troubles = []
     if len(seen) != processes:
-        troubles.append(f"{len(seen)} are seen")
+        others = {process["command"] for process in seen} - {f"{machine.BUILT / 'records'} {children} {depth}"}
+        troubles.append(f"{len(seen)} are seen, others among them {sorted(others)[:3]}")
     parents = {process["pid"]: process["parent"] for process in seen}
     initialisers = {process["pid"] for process in seen if process["state"] == "initialised"}
     if initialisers != set(roots):

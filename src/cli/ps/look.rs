@@ -135,7 +135,8 @@ pub fn around() -> Result<Seen, Trouble> {
 
 /// The processes that have files of the record's name, and how many could not be asked.
 fn holders(pids: Vec<i32>, patience: &Patience) -> (Vec<Holder>, usize) {
-    let open = patience.each(pids.clone(), |&pid| Some(memory::open(pid)));
+    let endless = Patience::endless();
+    let open = endless.each(pids.clone(), |&pid| Some(memory::open(pid)));
     let mut denied = 0;
     let mut found = Vec::new();
     let mut others = Vec::new();
@@ -156,7 +157,7 @@ fn holders(pids: Vec<i32>, patience: &Patience) -> (Vec<Holder>, usize) {
     found.sort_unstable_by_key(|(pid, _)| *pid);
 
     let pids = found.iter().map(|(pid, _)| *pid).collect();
-    let known = patience.each(pids, |&pid| {
+    let known = endless.each(pids, |&pid| {
         Some((proc::process(pid)?, proc::directory(pid)))
     });
     let holder = |((_, files), known): ((i32, Vec<_>), Option<_>)| {

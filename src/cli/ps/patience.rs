@@ -22,7 +22,10 @@ const THREADS: usize = 8;
 const IDLE: u64 = u64::MAX;
 
 /// Waits for what may not answer, but not for ever.
-pub struct Patience(Cell<Duration>);
+pub struct Patience {
+    one: Duration,
+    left: Cell<Duration>,
+}
 
 /// Questions, and what came of them.
 struct Round<Q, A, F> {
@@ -42,7 +45,7 @@ struct Asker {
 
 impl<Q, A, F: Fn(&Q) -> Option<A>> Round<Q, A, F> {
     fn now(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_micros()).unwrap_or(IDLE - 1)
+        micros(self.began.elapsed())
     }
 
     /// Asks one after the other until none is left.
@@ -62,10 +65,26 @@ impl<Q, A, F: Fn(&Q) -> Option<A>> Round<Q, A, F> {
     }
 }
 
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(IDLE - 1)
+}
+
 impl Patience {
     /// All of it.
     pub fn new() -> Self {
-        Self(Cell::new(ALL))
+        Self::of(ONE, ALL)
+    }
+
+    /// For what always answers, however busy the machine is.
+    pub fn endless() -> Self {
+        Self::of(Duration::MAX / 2, Duration::MAX / 2)
+    }
+
+    fn of(one: Duration, all: Duration) -> Self {
+        Self {
+            one,
+            left: Cell::new(all),
+        }
     }
 
     /// What `ask` answers to each question, in their order; nothing where it has no answer, or does
@@ -102,13 +121,13 @@ impl Patience {
         let mut started = threads.min(THREADS).min(count);
         let mut asking: Vec<_> = (0..started).filter_map(start).collect();
         while !asking.is_empty() {
-            let patience = ONE.min(self.0.get()).max(LEAST);
-            match ends.recv_timeout(patience / 2) {
+            let patience = self.one.min(self.left.get()).max(LEAST);
+            match ends.recv_timeout(patience.min(ONE) / 2) {
                 Ok(number) => asking.retain(|(own, _)| *own != number),
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            let late = round.now().saturating_sub(patience.as_micros() as u64);
+            let late = round.now().saturating_sub(micros(patience));
             let all = asking.len();
             // What is idle is about to say that it is done.
             asking.retain(|(_, asker)| {
@@ -116,7 +135,7 @@ impl Patience {
                 since == IDLE || since >= late
             });
             for _ in asking.len()..all {
-                self.0.set(self.0.get().saturating_sub(patience));
+                self.left.set(self.left.get().saturating_sub(patience));
                 asking.extend(start(started));
                 started += 1;
             }
@@ -156,13 +175,13 @@ mod tests {
         let answers = patience.each((0..500).collect(), ask);
         let expected = |number| (!matches!(number, 3 | 40)).then_some(number);
         assert_eq!(answers, (0..500).map(expected).collect::<Vec<_>>());
-        assert!(patience.0.get() + 2 * ONE <= ALL);
+        assert!(patience.left.get() + 2 * ONE <= ALL);
         drop(keep);
     }
 
     #[test]
     fn patience_has_an_end() {
-        let patience = Patience(Cell::new(Duration::ZERO));
+        let patience = Patience::of(ONE, Duration::ZERO);
         let (keep, silent) = mpsc::channel::<()>();
         let silent = Mutex::new(silent);
         let ask = move |number: &usize| {
