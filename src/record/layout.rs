@@ -4,23 +4,25 @@
 //! and stay where they are. All zeros is a record of which nothing is written yet.
 
 use core::mem::{offset_of, size_of};
-use core::sync::atomic::{AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::Ordering;
+
+use crate::sync::{AtomicI32, AtomicU8, AtomicU32, AtomicU64, or_in_model};
 
 /// Forked children of which the place of the fork is kept.
-pub const SLOTS: usize = 256;
+pub const SLOTS: usize = or_in_model(256, 2);
 
 /// Bytes of the texts, their NULs included.
-pub(crate) const VERSION: usize = 32;
-pub(crate) const THREAD: usize = 16;
-pub(crate) const NAME: usize = 64;
-pub(crate) const PLACE: usize = 1160;
-pub(crate) const FORK: usize = 16;
-pub(crate) const FORK_PLACE: usize = 376;
+pub(crate) const VERSION: usize = or_in_model(32, 2);
+pub(crate) const THREAD: usize = or_in_model(16, 2);
+pub(crate) const NAME: usize = or_in_model(64, 2);
+pub(crate) const PLACE: usize = or_in_model(1160, 2);
+pub(crate) const FORK: usize = or_in_model(16, 2);
+pub(crate) const FORK_PLACE: usize = or_in_model(376, 2);
 
 /// Native frames that are kept of where CUDA was initialised.
-pub const NATIVE: usize = 16;
+pub const NATIVE: usize = or_in_model(16, 1);
 /// And of a fork.
-pub const FORK_NATIVE: usize = 8;
+pub const FORK_NATIVE: usize = or_in_model(8, 1);
 
 /// The first bytes of every record.
 pub const MAGIC: u64 = u64::from_ne_bytes(*b"forkgrd\n");
@@ -29,7 +31,7 @@ pub const LAYOUT: u32 = 1;
 
 /// Text in shared memory, cut at a character to what there is room for, ended by a NUL.
 #[repr(transparent)]
-pub struct Text<const ROOM: usize>([AtomicU8; ROOM]);
+pub struct Text<const ROOM: usize>(pub(crate) [AtomicU8; ROOM]);
 
 impl<const ROOM: usize> Text<ROOM> {
     pub(crate) fn put(&self, text: &str) {
@@ -105,6 +107,7 @@ pub struct Record {
 /// Where the slots begin.
 pub(crate) const SLOTS_AT: usize = offset_of!(Record, slot);
 
+#[cfg(not(loom))]
 const _: () = assert!(
     size_of::<Slot>() == 512 && SLOTS_AT.is_multiple_of(512),
     "no slot lies in two pages"

@@ -10,16 +10,20 @@
 //! | [`layout`] | where each field is |
 //! | [`write`](mod@write) | the members' side: no lock, no allocation, no system call |
 //! | [`read`] | the reader's side, who trusts none of it |
+//! | `sync` | the atomics, which a model has its own of |
 //!
 //! A slot is taken and written by the parent, before the fork: there it costs least. The child adds
 //! its number.
 //!
 //! What is written once is complete before its mark is set. A slot is written again when the process
 //! that had it is gone; its sequence number is odd meanwhile.
-#![cfg_attr(not(test), no_std)]
+#![cfg_attr(not(any(test, loom)), no_std)]
 
 pub mod layout;
+#[cfg(all(test, loom))]
+mod model;
 pub mod read;
+mod sync;
 pub mod write;
 
 use core::ffi::CStr;
@@ -136,4 +140,5 @@ impl State {
 }
 
 #[cfg(test)]
+#[cfg(not(loom))]
 mod tests;

@@ -128,11 +128,14 @@ impl<'a> Snapshot<'a> {
     /// The children that have a slot, dead or alive.
     pub fn children(&self) -> impl Iterator<Item = Child<'a>> + use<'a> {
         let (first, second) = (self.first, self.second);
-        (0..SLOTS).filter_map(move |index| {
-            let (first, second) = (slot(first, index), slot(second, index));
-            is_whole(first, second).then(|| child(second)).flatten()
-        })
+        (0..SLOTS).filter_map(move |index| slot_of(first, second, index))
     }
+}
+
+/// The child of a slot, in two copies of a record.
+pub(crate) fn slot_of<'a>(first: &'a [u8], second: &'a [u8], index: usize) -> Option<Child<'a>> {
+    let (first, second) = (slot(first, index), slot(second, index));
+    is_whole(first, second).then(|| child(second)).flatten()
 }
 
 fn slot(record: &[u8], index: usize) -> &[u8] {

@@ -278,3 +278,16 @@ fn a_record_may_be_read_in_part() {
     assert_eq!(seen.children().count(), 0);
     assert!(seen.is_changing());
 }
+
+/// A parent that learns its child's number late, when the child is gone and somebody else had its slot
+/// and gave it back, does not get it again.
+#[test]
+fn a_slot_that_is_nobodys_stays_so() {
+    let record = begun();
+    let index = record.claim(PARENT, everybody).unwrap();
+    record.describe(index, &forked(1));
+    record.give_back(index, PARENT);
+    record.made(index, PARENT, 50, 6);
+    assert_eq!(record.slot[index].owner.load(Ordering::Relaxed), 0);
+    assert_eq!(record.slot[index].outer.load(Ordering::Relaxed), 0);
+}

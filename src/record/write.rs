@@ -5,9 +5,10 @@
 //! decides about more than which slot is taken.
 
 use core::mem::size_of;
-use core::sync::atomic::{AtomicU64, Ordering, fence};
+use core::sync::atomic::Ordering;
 
 use crate::layout::{LAYOUT, MAGIC, Record, SLOTS, Slot};
+use crate::sync::{AtomicU64, fence};
 use crate::{Forked, Initialised, Owner, State};
 
 fn put<const LEN: usize>(places: &[AtomicU64; LEN], addresses: &[u64; LEN]) {
@@ -118,21 +119,23 @@ impl Record {
         let Some(slot) = self.slot.get(index) else {
             return;
         };
-        let by_itself = Owner {
-            pid: slot.pid.load(Ordering::Acquire),
-            ..me
-        };
         let known = Owner { pid: child, ..me };
-        let is_still_its = [me, by_itself].into_iter().any(|owner| {
+        let was = |owner: Owner| {
             slot.owner
                 .compare_exchange(
                     owner.word(),
                     known.word(),
                     Ordering::AcqRel,
-                    Ordering::Relaxed,
+                    Ordering::Acquire,
                 )
                 .is_ok()
-        });
+        };
+        // The child may have been quicker. Its number is asked for only then: before, it may say it
+        // at any moment. Where there is none, another process has given the slot back.
+        let is_still_its = was(me) || {
+            let pid = slot.pid.load(Ordering::Acquire);
+            pid != 0 && was(Owner { pid, ..me })
+        };
         // It may be gone already, and another process have its slot.
         if is_still_its {
             slot.outer.store(child, Ordering::Relaxed);

@@ -91,7 +91,7 @@ fn searched() -> Option<usize> {
     found.next().is_none().then_some(first)
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 fn searched() -> Option<usize> {
     None
 }

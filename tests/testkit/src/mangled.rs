@@ -1,8 +1,10 @@
 //! Inputs that nobody sane would write, for what reads inputs that others wrote: those that are kept in tests/corpus,
 //! and some made of them, the same ones every time.
 //!
-//! This finds again what was found once, and what is near; scripts/fuzz is what searches.
+//! This finds again what was found once, and what is near: `FORKGUARD_TEST_MANGLED=N` makes N times as many of them.
+//! scripts/fuzz is what searches.
 
+use std::env;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -35,10 +37,12 @@ pub fn give(name: &str, made: usize, read: fn(&[u8])) {
         read_one(read, input, || path.clone());
     }
     let mut random = Random(0x2545_f491_4f6c_dd1d);
-    for _ in 0..made {
+    let times =
+        env::var("FORKGUARD_TEST_MANGLED").map_or(1, |times| times.parse().expect("a number"));
+    for _ in 0..made * times {
         let input = random.mangled(&kept);
         read_one(read, &input, || {
-            let place = std::env::temp_dir().join(format!("forkguard-{name}-input"));
+            let place = env::temp_dir().join(format!("forkguard-{name}-input"));
             fs::write(&place, &input).expect("the input can be kept");
             place
         });

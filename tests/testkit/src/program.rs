@@ -182,7 +182,12 @@ impl Program {
             ))
         });
 
-        let until = Instant::now() + self.patience;
+        let slower = if env::var_os(MEMCHECK).is_some() {
+            10
+        } else {
+            1
+        };
+        let until = Instant::now() + self.patience * slower;
         let mut status: Option<ExitStatus> = None;
         for _ in 0..3 {
             let left = until.saturating_duration_since(Instant::now());
@@ -218,7 +223,10 @@ impl Program {
     }
 
     fn command(&self, events: Option<&Path>) -> Command {
-        let mut command = Command::new(&self.path);
+        let mut command = match env::var_os(MEMCHECK) {
+            Some(log) if self.guarded => memcheck(log, &self.path),
+            _ => Command::new(&self.path),
+        };
         command
             .args(&self.arguments)
             .stdin(Stdio::null())
@@ -259,6 +267,27 @@ impl Program {
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
+}
+
+/// Set by scripts/check-valgrind: the folder for what valgrind says.
+const MEMCHECK: &str = "FORKGUARD_TEST_MEMCHECK";
+
+/// A program under valgrind's memcheck, which follows what it forks and executes and writes a file for each process.
+fn memcheck(log: OsString, program: &Path) -> Command {
+    let mut of_each = OsString::from("--log-file=");
+    of_each.push(log);
+    of_each.push("/%p.%n");
+    let mut suppressions = OsString::from("--suppressions=");
+    suppressions.push(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../scripts/data/valgrind.supp"
+    ));
+    let mut command = Command::new("valgrind");
+    command
+        .args(["--quiet", "--trace-children=yes", "--leak-check=no"])
+        .args([of_each, suppressions])
+        .arg(program);
+    command
 }
 
 /// Mounts a /dev that has the driver's devices, as ordinary files. Its folder may be written by its owner alone: in others
