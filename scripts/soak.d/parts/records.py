@@ -95,7 +95,7 @@ def looked_at(setting, name, roots, processes, children, depth):
         # On a machine that does much else the clock says little; alone it takes no longer than its processor time.
         if min(*times[form], used) >= LIMIT:
             troubles.append(f"{form}: {min(times[form]):.2f} s at best")
-    watched, later = watched_for(setting.command)
+    watched, later = watched_for(setting)
     if later > LIMIT + 0.1 + max(times["json"]):
         troubles.append(f"watching, the next look comes after {later:.2f} s")
     best = ", ".join(f"{form} {min(values):.2f} to {max(values):.2f} s" for form, values in times.items())
@@ -140,9 +140,10 @@ def wrong(seen, roots, processes, children, depth):
     return troubles
 
 
-def watched_for(command):
+def watched_for(setting):
     """Two looks of --watch: how many came, and how long after the first the second did."""
-    with subprocess.Popen([command, "ps", "--json", "--watch", "0.1"], stdout=subprocess.PIPE) as watching:
+    words = [*setting.before, setting.command, "ps", "--json", "--watch", "0.1"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as watching:
         watching.stdout.readline()
         began = time.monotonic()
         again = watching.stdout.readline()
