@@ -3,10 +3,11 @@
  *
  * The library would have to need libdl and libpthread by name, and every process on a newer system would load two
  * empty files for nothing, which costs as much as half of all else that the guard does at a start. So each function is
- * taken from wherever it is when the program is loaded; where it was in none of the program's libraries then, it is
- * looked for when it is called: who calls it has come by a library that needs it.
+ * looked for when it is first called: who calls it has come by a library that needs it. A weak reference would not do: it
+ * has a version, a version goes with the library that has it, and where that one (libc) turns out not to have the
+ * function, an old loader ends the process.
  *
- * stubs reads the names from this file, and leaves them out of what the C library offers by name alone.
+ * stubs reads the names from this file, and leaves them out of what the C library offers.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -14,23 +15,15 @@
 #include <signal.h>
 #include <stddef.h>
 
-#if defined(__x86_64__)
-#define OLDEST "GLIBC_2.2.5"
-#else
-#define OLDEST "GLIBC_2.17"
-#endif
-
 /* The library's own, which asks the true one. */
 extern void *dlsym(void *handle, const char *name) __attribute__((weak));
 
 #define LATER(result, name, parameters, arguments, otherwise)                                                          \
-    extern result offered_##name parameters __attribute__((weak));                                                    \
-    __asm__(".symver offered_" #name ", " #name "@" OLDEST);                                                           \
+    static result(*found_##name) parameters;                                                                          \
     result name parameters {                                                                                          \
-        result(*function) parameters = offered_##name;                                                                \
-        if (!function && dlsym)                                                                                       \
-            function = (result(*) parameters)dlsym(NULL, #name);                                                      \
-        return function ? function arguments : (otherwise);                                                           \
+        if (!found_##name && dlsym)                                                                                   \
+            found_##name = (result(*) parameters)dlsym(NULL, #name);                                                  \
+        return found_##name ? found_##name arguments : (otherwise);                                                   \
     }
 
 LATER(void *, dlopen, (const char *path, int mode), (path, mode), NULL)
@@ -46,4 +39,10 @@ LATER(int, pthread_setspecific, (pthread_key_t key, const void *value), (key, va
 /* Always libc's, and for the calling thread alone on Linux. */
 int pthread_sigmask(int how, const sigset_t *restrict set, sigset_t *restrict before) {
     return sigprocmask(how, set, before) ? errno : 0;
+}
+
+/* Called in forked children, where the loader's lock may be held for ever. */
+__attribute__((constructor)) static void find_what_children_call(void) {
+    if (dlsym)
+        found_pthread_setspecific = (int (*)(pthread_key_t, const void *))dlsym(NULL, "pthread_setspecific");
 }
