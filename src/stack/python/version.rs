@@ -4,7 +4,7 @@ use core::ffi::{CStr, c_char, c_ulong};
 
 use crate::sys::elf;
 
-/// The newest minor version whose layout is known ([`super::layout`]). `forkguard doctor` has the same number.
+/// The newest minor version whose layout is known (`layout.rs`). `forkguard doctor` has the same number.
 pub const NEWEST: u32 = 15;
 
 /// The minor version of this process's interpreter, which the loader has relocated; `None` for anything that is no
