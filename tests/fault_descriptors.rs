@@ -11,50 +11,7 @@ const ERRORS: &[&str] = &["EMFILE", "ENFILE", "EPERM", "ENOMEM", "ENOSYS"];
 const FAULTS: What = What::once(CALLS, ERRORS);
 const FOR_GOOD: What = What::for_good(CALLS, ERRORS);
 
-#[test]
-fn of_right_programs() {
-    injected::right_programs(&FAULTS);
-}
-
-#[test]
-fn of_abort() {
-    injected::abort(&FAULTS);
-}
-
-#[test]
-fn of_warn() {
-    injected::warn(&FAULTS);
-}
-
-#[test]
-fn of_cpu() {
-    injected::cpu(&FAULTS);
-}
-
-#[test]
-fn of_replace() {
-    injected::replace(&FAULTS);
-}
-
-#[test]
-fn of_entry() {
-    injected::entry(&FAULTS);
-}
-
-#[test]
-fn of_revive() {
-    injected::revive(&FAULTS);
-}
-
-#[test]
-fn of_a_start() {
-    injected::worker(&FAULTS, "0");
-}
-
-#[test]
-fn of_a_start_by_the_template() {
-    injected::worker(&FAULTS, "1");
-}
+injected::every_program!(FAULTS);
 
 #[test]
 fn for_good() {

@@ -119,13 +119,13 @@ fn what_it_has_done_with_cuda() {
     let untouched = of_cuda("print('here', flush=True); input()").look();
     assert_found(&untouched, "cuda", "ok", "neither it nor a process");
     assert_found(&untouched, "driver", "ok", "libcuda.so.1 is in it");
+    assert_found(&untouched, "forks", "ok", "not in use yet");
     let asked = of_cuda("driver.cuInit(0); print('here', flush=True); input()");
-    assert_found(
-        &asked.look(),
-        "cuda",
-        "ok",
-        "to ask: it has no context (cuInit at ",
-    );
+    let outcome = asked.look();
+    let place = "to ask: it has no context (cuInit at ";
+    assert_found(&outcome, "cuda", "ok", place);
+    let clears = "the kernel clears the guard's table in its forked children";
+    assert_found(&outcome, "forks", "ok", clears);
     // The child says the line; it is the one child of the process that was started.
     let parent = of_cuda(
         "driver.cuInit(0)\nif os.fork() == 0: print('here', flush=True); input(); os._exit(0)\nos.wait()",

@@ -7,6 +7,59 @@ use std::time::Duration;
 
 use forkguard_testkit::{Faults, Outcome, Program, Whose, python_with_packages};
 
+/// A test of each program, for what one call at a time does to it.
+#[allow(unused_macros, reason = "each test has a part of this")]
+macro_rules! every_program {
+    ($faults:ident) => {
+        #[test]
+        fn of_right_programs() {
+            injected::right_programs(&$faults);
+        }
+
+        #[test]
+        fn of_abort() {
+            injected::abort(&$faults);
+        }
+
+        #[test]
+        fn of_warn() {
+            injected::warn(&$faults);
+        }
+
+        #[test]
+        fn of_cpu() {
+            injected::cpu(&$faults);
+        }
+
+        #[test]
+        fn of_replace() {
+            injected::replace(&$faults);
+        }
+
+        #[test]
+        fn of_entry() {
+            injected::entry(&$faults);
+        }
+
+        #[test]
+        fn of_revive() {
+            injected::revive(&$faults);
+        }
+
+        #[test]
+        fn of_a_start() {
+            injected::worker(&$faults, "0");
+        }
+
+        #[test]
+        fn of_a_start_by_the_template() {
+            injected::worker(&$faults, "1");
+        }
+    };
+}
+#[allow(unused_imports, reason = "each test has a part of this")]
+pub(crate) use every_program;
+
 /// What is done to each program.
 pub struct What {
     /// Names of system calls.

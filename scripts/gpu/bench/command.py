@@ -22,6 +22,7 @@ from statistics import median
 import machine
 from bench.cases import CASES, CHILDREN, NATIVE, SERVED
 from bench.workers import Failed, Worker
+from check.run import clean_environment
 from figures import Row
 from record import Record
 
@@ -282,15 +283,8 @@ def _figure(case, count, told):
 
 
 def _environment(work, on_cpu):
-    """What every program starts from: no guard, and no surprises between two runs."""
-    env = {
-        name: value
-        for name, value in os.environ.items()
-        if name != "LD_PRELOAD" and not name.startswith("FORKGUARD_")
-    }
-    env["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
-    env["PYTHONDONTWRITEBYTECODE"] = "1"
-    env["CUPY_CACHE_DIR"] = str(work / "cupy")
+    """What every program starts from."""
+    env = clean_environment(work)
     if on_cpu:
         env["BENCH_CPU"] = "1"
         env["LD_LIBRARY_PATH"] = os.pathsep.join([str(_stand_in(work)), env.get("LD_LIBRARY_PATH", "")])

@@ -45,9 +45,10 @@ pub fn look(pid: i32, named: Option<&Path>) -> Result<Findings, Trouble> {
         found.push(absent(process, &environment, guard.as_ref()));
     } else {
         found.extend(present(process, &guards, &environment, guard.as_ref()));
-        found.extend(cuda::of(process));
+        let (cuda, is_in_use) = cuda::of(process).unzip();
+        found.extend(cuda);
         found.extend(settings(process, &environment, guard.as_ref()));
-        found.extend(table(process));
+        found.extend(table(process, is_in_use.unwrap_or(true)));
         found.extend(children(process));
     }
     found.extend(driver(process, &mapped));
@@ -337,8 +338,9 @@ fn settings(
     })
 }
 
-/// Whether the kernel clears its table in forked children: a mapping is marked so.
-fn table(process: Process) -> Option<Finding> {
+/// Whether the kernel clears its table in forked children: a mapping is marked so, from the first
+/// lookup or call of the driver's on.
+fn table(process: Process, is_in_use: bool) -> Option<Finding> {
     let text = process.read("smaps").ok()?;
     let text = String::from_utf8_lossy(&text);
     let mut flags = text
@@ -349,6 +351,12 @@ fn table(process: Process) -> Option<Finding> {
         Finding::ok(
             "forks",
             "the kernel clears the guard's table in its forked children (MADV_WIPEONFORK)",
+        )
+    } else if !is_in_use {
+        Finding::ok(
+            "forks",
+            "the guard's table is not in use yet; from the first call of the driver on the kernel is \
+             to clear it in forked children (MADV_WIPEONFORK)",
         )
     } else {
         Finding::warning(

@@ -10,17 +10,18 @@ use crate::ps::look::{self, Part};
 
 const SUBJECT: &str = "cuda";
 
-/// Where it stands; nothing where no record can be looked for.
-pub fn of(process: Process) -> Option<Finding> {
+/// Where it stands, and whether that is not at the beginning; nothing where no record can be looked for.
+pub fn of(process: Process) -> Option<(Finding, bool)> {
     let mut seen = look::around().ok()?;
     let Some(found) = seen.processes.remove(&process.0) else {
-        return Some(Finding::ok(
+        let none = Finding::ok(
             SUBJECT,
             "neither it nor a process that it was forked from has initialised CUDA, as far as its \
              guard saw",
-        ));
+        );
+        return Some((none, false));
     };
-    Some(match &found.part {
+    let stands = match &found.part {
         Part::Initialiser { record, .. } => initialiser(record),
         Part::Forked { record, fork } => forked(record, fork.as_ref()),
         Part::Unknown(why) => Finding::warning(
@@ -28,7 +29,8 @@ pub fn of(process: Process) -> Option<Finding> {
             format!("it, or one it was forked from, has initialised CUDA, and {why}"),
             "use the command of its guard's version, as its user or as root",
         ),
-    })
+    };
+    Some((stands, true))
 }
 
 fn initialiser(record: &Family) -> Finding {
