@@ -88,7 +88,7 @@ pub unsafe extern "C" fn payload(_module: Object, arguments: Object) -> Object {
         let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
         let made = noted(&thread::current().payload, libc::memfd_create(name, flags));
         if let Ok(fd) = made {
-            lock(fd);
+            lock(fd, libc::F_WRLCK.into());
         }
         answered(calls, made)
     }
@@ -123,13 +123,20 @@ fn close(place: &Cell<u32>) {
     }
 }
 
-/// Has whoever wants a lock on it wait. Where there can be none, a fresh process is not held back.
-fn lock(fd: c_int) {
+/// Has whoever wants a lock on it wait (`F_WRLCK`), or no more (`F_UNLCK`). Where there can be none, a
+/// fresh process is not held back.
+fn lock(fd: c_int, kind: c_int) {
     // SAFETY: plain numbers, for which zero is a value: the file from its beginning to its end.
     let mut whole: libc::flock = unsafe { core::mem::zeroed() };
-    whole.l_type = libc::F_WRLCK as _;
+    whole.l_type = kind as _;
     // SAFETY: reads the one value.
     unsafe { libc::fcntl(fd, libc::F_SETLK, &raw const whole) };
+}
+
+/// Whether the descriptor is still the payload's: nothing else has these seals but what was made here.
+fn is_payload(fd: c_int) -> bool {
+    // SAFETY: numbers. A worker waits for the answer, so one refusal is not the last word.
+    (0..2).any(|_| unsafe { libc::fcntl(fd, libc::F_GET_SEALS) } == SEALS)
 }
 
 /// The program's `fork` answers: the fresh process may run the program's code.
@@ -138,14 +145,14 @@ pub fn let_go() {
     if let Some(fd) = thread::current().payload.get().checked_sub(1) {
         let fd = fd as c_int;
         // The program's at-fork handlers ran meanwhile, and may have closed and opened anything.
-        // SAFETY: numbers, and nothing else has these seals but what was made here.
-        unsafe {
-            if libc::fcntl(fd, libc::F_GET_SEALS) != SEALS {
-                thread::current().payload.set(0);
-                return;
-            }
-            libc::lseek(fd, ANSWERED, libc::SEEK_SET);
+        if !is_payload(fd) {
+            thread::current().payload.set(0);
+            return;
         }
+        // SAFETY: numbers.
+        unsafe { libc::lseek(fd, ANSWERED, libc::SEEK_SET) };
+        // A `close` that fails would leave the worker waiting for ever.
+        lock(fd, libc::F_UNLCK.into());
     }
     close_noted();
 }
