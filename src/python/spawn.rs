@@ -88,7 +88,7 @@ pub unsafe extern "C" fn payload(_module: Object, arguments: Object) -> Object {
         let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
         let made = noted(&thread::current().payload, libc::memfd_create(name, flags));
         if let Ok(fd) = made {
-            lock(fd, libc::F_WRLCK.into());
+            lock(fd, libc::F_WRLCK);
         }
         answered(calls, made)
     }
@@ -152,7 +152,7 @@ pub fn let_go() {
         // SAFETY: numbers.
         unsafe { libc::lseek(fd, ANSWERED, libc::SEEK_SET) };
         // A `close` that fails would leave the worker waiting for ever.
-        lock(fd, libc::F_UNLCK.into());
+        lock(fd, libc::F_UNLCK);
     }
     close_noted();
 }
