@@ -139,6 +139,15 @@ pub fn close_on_exec(fd: c_int, close: bool) {
     unsafe { libc::syscall(libc::SYS_fcntl, fd, libc::F_SETFD, flags) };
 }
 
+/// Says that another program that is executed is to have it. What is closed by now is left so.
+pub fn keep_on_exec(fd: c_int) -> Result<(), c_int> {
+    // SAFETY: as in `close_on_exec`.
+    match checked(unsafe { libc::syscall(libc::SYS_fcntl, fd, libc::F_SETFD, 0) }) {
+        Ok(_) | Err(libc::EBADF) => Ok(()),
+        Err(refused) => Err(refused),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -99,8 +99,10 @@ extern "C" fn child(shared: *mut c_void) -> c_int {
         unsafe { libc::syscall(libc::SYS_close, fd) };
     }
     for &fd in program.kept {
-        // What is closed by now answers an error.
-        descriptors::close_on_exec(fd, false);
+        if let Err(refused) = descriptors::keep_on_exec(fd) {
+            shared.errno.store(refused, Ordering::Release);
+            return 127;
+        }
     }
     let mut pid = raw::getpid().unsigned_abs();
     for digit in program.pid.iter().rev() {
