@@ -9,6 +9,8 @@ import machine
 from stepping import Failed
 from table import Row
 
+# What the tests' programs have, too.
+DEVICES = machine.ROOT / "tests" / "testkit" / "src" / "devices.sh"
 DEEP = 12
 PATTERNS = [
     ("the first initialises", "i..........."),
@@ -25,7 +27,8 @@ def run(setting):
         assert len(pattern) == DEEP
         environment = {**machine.bare(), "LD_PRELOAD": str(setting.library), "FORKGUARD_POLICY": "revive,abort"}
         environment["FAKE_CUDA_NODES"] = "1"
-        words = ["unshare", "--mount", "sh", machine.PROGRAMS / "devices.sh", sys.executable, "-B"]
+        prepared = DEVICES.read_text() + 'exec "$@"'
+        words = ["unshare", "--mount", "sh", "-c", prepared, "sh", sys.executable, "-B"]
         words += [machine.PROGRAMS / "generations.py", pattern]
         program = subprocess.Popen(
             words, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

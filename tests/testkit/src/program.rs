@@ -290,24 +290,8 @@ fn memcheck(log: OsString, program: &Path) -> Command {
     command
 }
 
-/// Mounts a /dev that has the driver's devices, as ordinary files. Its folder may be written by its owner alone: in others
-/// the kernel lets a user who is root of a namespace of his own open no device.
-const DEVICES: &str = r#"set -e
-there=$(mktemp -d)
-mount -t tmpfs -o mode=755 none "$there"
-for node in null zero random urandom; do
-    : >"$there/$node"
-    mount -o bind "/dev/$node" "$there/$node"
-done
-mkdir "$there/shm"
-mount -o rbind /dev/shm "$there/shm"
-: >"$there/nvidiactl"
-: >"$there/nvidia0"
-: >"$there/nvidia-uvm"
-mount -o rbind "$there" /dev
-umount -l "$there"
-rmdir "$there"
-"#;
+/// Mounts a /dev that has the driver's devices, as ordinary files.
+const DEVICES: &str = include_str!("devices.sh");
 
 /// The Python that tests use which need none of its packages.
 pub fn interpreter() -> OsString {

@@ -1,6 +1,6 @@
-#!/bin/sh
-# Runs a program where the driver's devices are in /dev, as ordinary files; in a mount namespace of its own. The folder may
-# be written by its owner alone: in others the kernel lets a user who is root of a namespace of his own open no device.
+# Mounts a /dev that has the driver's devices, as ordinary files, for what runs after it in the same mount namespace. The
+# folder may be written by its owner alone: in others the kernel lets a user who is root of a namespace of his own open no
+# device.
 set -e
 there=$(mktemp -d)
 mount -t tmpfs -o mode=755 none "$there"
@@ -16,4 +16,3 @@ mount -o rbind /dev/shm "$there/shm"
 mount -o rbind "$there" /dev
 umount -l "$there"
 rmdir "$there"
-exec "$@"
