@@ -24,10 +24,12 @@ def wait(payload, parent):
 
 def _has_ended(parent):
     """Also where it is about to: its files are closed before its children get another parent."""
-    if os.getppid() not in (parent, OUTSIDE):
-        return True
     try:
         with open("/proc/%d/stat" % parent, "rb") as file:
-            return int(file.read().rpartition(b")")[2].split()[6]) & EXITING != 0
+            if int(file.read().rpartition(b")")[2].split()[6]) & EXITING != 0:
+                return True
     except OSError:
-        return False
+        # Nothing mounted, or nobody there any more.
+        pass
+    # Last: whose entry is gone has handed on its children before.
+    return os.getppid() not in (parent, OUTSIDE)
