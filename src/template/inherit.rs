@@ -30,36 +30,35 @@ impl Inherited {
     pub fn take() -> Option<Self> {
         // SAFETY: plain numbers, for which zero is a value.
         let mut taken: Self = unsafe { MaybeUninit::zeroed().assume_init() };
+        let known = |answer: i64| (answer >= 0).then_some(answer);
         for (resource, limit) in taken.limits.iter_mut().enumerate() {
-            // SAFETY: a place for the answer; numbers above the last resource are refused.
-            unsafe { libc::prlimit(0, resource as _, core::ptr::null(), limit) };
+            // SAFETY: a place for the answer.
+            known(unsafe { libc::prlimit(0, resource as _, core::ptr::null(), limit) }.into())?;
         }
         // SAFETY: the kernel writes at most the bytes it is told of; the mask is 8 bytes; the
         // other calls take numbers.
         unsafe {
-            if libc::syscall(
+            known(libc::syscall(
                 libc::SYS_sched_getaffinity,
                 0,
                 size_of::<[u64; 16]>(),
                 taken.processors.as_mut_ptr(),
-            ) < 0
-            {
-                return None;
-            }
-            libc::syscall(
+            ))?;
+            known(libc::syscall(
                 libc::SYS_rt_sigprocmask,
                 libc::SIG_BLOCK,
                 0,
                 &raw mut taken.signals,
                 8,
-            );
+            ))?;
             taken.group = libc::getpgid(0);
             taken.policy = libc::syscall(libc::SYS_sched_getscheduler, 0) as i32;
             // The system call answers 20 less what is asked for.
-            taken.nice = 20 - libc::syscall(libc::SYS_getpriority, libc::PRIO_PROCESS, 0) as i32;
+            taken.nice =
+                20 - known(libc::syscall(libc::SYS_getpriority, libc::PRIO_PROCESS, 0))? as i32;
             taken.io_priority = libc::syscall(libc::SYS_ioprio_get, THREAD, 0) as i32;
             taken.hidden = rights::is_hidden().into();
-            taken.slack = libc::prctl(libc::PR_GET_TIMERSLACK, 0, 0, 0, 0) as u64;
+            taken.slack = known(libc::prctl(libc::PR_GET_TIMERSLACK, 0, 0, 0, 0).into())? as u64;
         }
         taken.umask = umask()?;
         // A real-time policy cannot be had again by a process that left it.
@@ -128,7 +127,7 @@ impl Inherited {
                     self.io_priority,
                 ))?;
             }
-            libc::prctl(libc::PR_SET_TIMERSLACK, self.slack, 0, 0, 0);
+            done(libc::prctl(libc::PR_SET_TIMERSLACK, self.slack, 0, 0, 0).into())?;
             if self.hidden != 0 {
                 rights::hide();
             }

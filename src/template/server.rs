@@ -152,7 +152,7 @@ pub fn settle() -> Result<(), &'static str> {
     }
     server.reserved.clear();
     let own = [0, 1, 2, LISTENER, server.pidfd];
-    server.files = open_files();
+    server.files = open_files().map_err(|_| "its descriptors cannot be listed")?;
     server.files.retain(|fd| !own.contains(fd));
     let none = libc::sched_param { sched_priority: 0 };
     // SAFETY: numbers, and a place that is read.
@@ -299,7 +299,9 @@ fn place(mut files: Vec<Fd>, numbers: &[i32]) -> Result<(), i32> {
         for (fd, number) in pending {
             if fd.0 == number {
                 // SAFETY: a number of ours.
-                unsafe { libc::fcntl(number, libc::F_SETFD, 0) };
+                if unsafe { libc::fcntl(number, libc::F_SETFD, 0) } < 0 {
+                    return Err(raw::errno());
+                }
                 fd.keep();
             } else if taken.contains(&number) {
                 later.push((fd, number));
@@ -338,15 +340,15 @@ fn has_one_thread() -> bool {
     listed.is_ok() && threads == 1
 }
 
-fn open_files() -> Vec<i32> {
+fn open_files() -> Result<Vec<i32>, i32> {
     let mut files = Vec::new();
-    // Where they cannot be known, none is.
-    let _ = descriptors::each_open(|fd| files.push(fd));
-    files
+    descriptors::each_open(|fd| files.push(fd))?;
+    Ok(files)
 }
 
 fn close_all_but(kept: &[i32]) {
-    for fd in open_files() {
+    // Where they cannot be listed, they stay open in a process that does nothing.
+    for fd in open_files().unwrap_or_default() {
         if !kept.contains(&fd) {
             // SAFETY: nobody in this process uses it.
             unsafe { libc::close(fd) };

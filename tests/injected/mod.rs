@@ -52,7 +52,6 @@ macro_rules! every_program {
         }
 
         #[test]
-        #[ignore = "open: at some calls a template's worker ends with 1 and no word; check-faults"]
         fn of_a_start_by_the_template() {
             injected::worker(&$faults, "1");
         }
