@@ -30,7 +30,7 @@ fn untouched() {
 
 #[test]
 fn initialised() {
-    for policy in ["off", "abort", "exec,abort", "exec,revive,cpu"] {
+    for policy in ["off", "abort", "cpu", "exec,abort", "exec,revive,cpu"] {
         checks("initialised", |program| program.policy(policy));
     }
 }
