@@ -20,7 +20,7 @@ OWN_MEMORY = 'mount -t tmpfs -o mode=1777 none /dev/shm && exec "$@"'
 
 def compiled(output, sources, *flags):
     output.parent.mkdir(parents=True, exist_ok=True)
-    flags = ["-O2", "-g", "-Wall", "-Wextra", "-Werror", "-pthread", *flags]
+    flags = ["-O2", "-g", "-Wall", "-Wextra", "-Werror", "-pthread", "-I", ROOT / "include", *flags]
     subprocess.run(["gcc", *flags, "-o", output, *sources, "-ldl"], check=True)
 
 

@@ -5,7 +5,12 @@ from stepping import Stepped, first_and_last, until
 from table import Row, duration
 
 SECONDS = 150
-WAYS = [("executed", "0", 5, 100_000), ("of the template", "1", 10, 100_000)]
+PYTHON = machine.PROGRAMS / "starts.py"
+WAYS = [
+    ("Python, executed", PYTHON, "0", 5, 100_000),
+    ("Python, of the template", PYTHON, "1", 10, 100_000),
+    ("C, at an entry", machine.BUILT / "entries", "0", 50, 100_000),
+]
 WARM = 4
 MORE_PRIVATE_KIB = 1024
 MORE_MAPPINGS = 4
@@ -13,14 +18,14 @@ SLOWER = 1.25
 
 
 def run(setting):
-    for way, template, a_step, rounds in WAYS:
+    for way, program, template, a_step, rounds in WAYS:
         environment = {
             **machine.bare(),
             "LD_PRELOAD": str(setting.library),
             "FORKGUARD_POLICY": "exec,abort",
             "FORKGUARD_TEMPLATE": template,
         }
-        words = [setting.python, "-B", machine.PROGRAMS / "starts.py"]
+        words = [setting.python, "-B", program] if program == PYTHON else [program]
         program = Stepped(f"starts, {way}", words, environment)
         before = None
         a_step = a_step * (10 if setting.long else 1)
