@@ -1,7 +1,9 @@
-"""The command line of scripts/gpu-check: chooses the cases, runs them side by side, prints the table."""
+"""The command line of scripts/gpu-check: chooses the cases, runs them side by side, prints the table. What was seen is
+kept as it is seen (kept.py), so that a run that is killed loses nothing, and another one can go on from there.
+"""
 
 import argparse
-import json
+import contextlib
 import os
 import re
 import resource
@@ -10,10 +12,10 @@ import sys
 import tempfile
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from check import selftest, table
+from check import kept, selftest, table
 from check.cases import GUARD_CASES
 from check.cpu_cases import CPU_CASES
 from check.judge import PLACES, judge, judge_bare
@@ -30,6 +32,10 @@ DEFAULT_LIB = Path(__file__).resolve().parents[3] / "target/release/libforkguard
 # XLA starts a thread a core and takes its time: more of them at once only slow each other down.
 JAX_AT_ONCE = 4
 KEPT_OUTPUT = 12000
+# Of the cases that are started, one in so many is one of the longest: all of them at the end would have nothing beside
+# them, and all of them at the start would leave a run that is killed with little.
+LONG_ONE_IN = 4
+TIME_UP = "the time was up"
 
 
 def arguments(argv):
@@ -44,8 +50,13 @@ def arguments(argv):
     parser.add_argument("--jobs", type=int, default=max(2, (os.cpu_count() or 4) // 2),
                         help="programs at a time (half the cores)")
     parser.add_argument("--limit", type=float, default=450, metavar="SECONDS",
-                        help="what has not started by then is not run, and fails (450)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="rows, outputs and events")
+                        help="what has not ended by then is not told, and fails the check (450)")
+    parser.add_argument("--json", type=Path, metavar="FILE",
+                        help="rows, outputs and events, a line of JSON each, written as they are there")
+    parser.add_argument("--rest", type=Path, metavar="FILE",
+                        help="run only what this file of --json lacks; the table is of both")
+    parser.add_argument("--after", type=Path, metavar="FILE",
+                        help="what failed in this file of --json goes first, and the rest as long as it took there")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="the table as Markdown")
     parser.add_argument("--allow-missing", action="store_true",
                         help="a case whose framework is absent does not fail the check")
@@ -87,6 +98,17 @@ def check(options, cases, work):
               "name it with --lib", file=sys.stderr)
         return 2
     began = time.monotonic()
+    lib = options.lib.resolve()
+    try:
+        had = kept.read(options.rest) if options.rest else kept.Kept()
+        last = kept.read(options.after) if options.after else had
+    except (OSError, ValueError) as problem:
+        print(f"gpu-check: {problem}", file=sys.stderr)
+        return 2
+    if had.rows and had.library != kept.identity(lib):
+        print(f"gpu-check: {options.rest} is of another library than {options.lib}; a table of both would say nothing "
+              "of either. Leave --rest out, or name that library with --lib", file=sys.stderr)
+        return 2
     env = clean_environment(work)
     machine = Machine(work)
     needs = sorted({need for case in cases for need in case.needs} | {"driver"})
@@ -97,64 +119,115 @@ def check(options, cases, work):
     have = ", ".join(f"{need} {version}" for need, version in sorted(machine.met.items()))
     title = f"gpu-check, Python {sys.version.split()[0]}, {have}"
     print(f"{title}\nlooking around took {time.monotonic() - began:.0f} s", file=sys.stderr)
-    results = Runs(options.lib.resolve(), env, work, machine, options.jobs, began + options.limit)
-    rows = results.all(cases)
+    rest = [case for case in cases if not had.has(case)]
+    if had.rows:
+        print(f"{len(cases) - len(rest)} cases of {len(cases)} are in {options.rest}", file=sys.stderr)
+    with kept.Keeper(options.json, title, lib, [row for case in cases if had.has(case) for row in had.of(case)]) as keep:
+        results = Runs(lib, env, work, machine, options.jobs, began + options.limit, keep=keep, last=last)
+        rows = _in_order(cases, [*keep.rows, *results.all(rest)])
     print(table.aligned(rows))
     for row in rows:
         if row["result"] == "FAIL":
             print(_last_words(row))
     print(f"\n{table.summary(rows)}  ({time.monotonic() - began:.0f} s)")
-    if options.json:
-        options.json.write_text(json.dumps({"machine": title, "rows": rows}, indent=1))
+    late = list(dict.fromkeys(row["case"] for row in rows if row["note"] == TIME_UP))
+    if late:
+        further = f"; scripts/gpu-check --rest {options.json} runs them" if options.json else ""
+        print(f"not run, because {TIME_UP}{further}:\n  " + "\n  ".join(late))
     if options.markdown:
         options.markdown.write_text(table.markdown(rows, title))
-    bad = {"FAIL"} if options.allow_missing else {"FAIL", "not run"}
-    return int(any(row["result"] in bad for row in rows))
+    bad = any(row["result"] == "FAIL" or row["note"] == TIME_UP for row in rows)
+    missing = any(row["result"] == "not run" for row in rows) and not options.allow_missing
+    return int(bad or missing)
+
+
+def _in_order(cases, rows):
+    """The rows as the table has them: by case."""
+    places = {case.name: place for place, case in enumerate(cases)}
+    return sorted(rows, key=lambda row: places[row["case"]])
+
+
+def in_turn(cases, last):
+    """In which order cases are started: what failed last, then the short ones, with a long one among every few."""
+    def length(case):
+        return last.seconds(case) or case.timeout
+
+    failed = [case for case in cases if last.failed(case)]
+    rest = sorted((case for case in cases if case not in failed), key=length)
+    turn = sorted(failed, key=length)
+    while rest:
+        long_one = (len(turn) - len(failed)) % LONG_ONE_IN == LONG_ONE_IN - 1
+        turn.append(rest.pop(-1 if long_one else 0))
+    return turn
 
 
 class Runs:
     """Runs cases side by side and judges each when its bare run and its guarded runs are there."""
 
-    def __init__(self, lib, env, work, machine, jobs, deadline, programs=PROGRAMS):
+    # What has fewer seconds left than this is not started.
+    least = 5
+
+    def __init__(self, lib, env, work, machine, jobs, deadline, programs=PROGRAMS, keep=None, last=None):
         self.lib, self.env, self.work, self.machine = lib, env, work, machine
         self.jobs, self.deadline, self.programs = jobs, deadline, programs
+        self.keep, self.last = keep or (lambda rows: None), last or kept.Kept()
         self.jax = threading.Semaphore(JAX_AT_ONCE)
 
     def all(self, cases):
-        """One row a case and policy, in the table's order."""
-        pending = {}
+        """One row a case and policy; each case's are given to `keep` as soon as they are there."""
+        rows, pending = [], {}
+        for case in cases:
+            if self._missing(case):
+                rows += self._told(case, pending)
         for alone in (False, True):
             some = [case for case in cases if case.alone == alone and not self._missing(case)]
             with ThreadPoolExecutor(max_workers=1 if alone else self.jobs) as pool:
-                for case in sorted(some, key=lambda case: (-case.timeout, not case.hangs)):
-                    self._start(case, pool, pending)
-        return [row for case in cases for row in self._rows(case, pending)]
+                waits = {}
+                for case in in_turn(some, self.last):
+                    for run_of_it in self._start(case, pool, pending):
+                        waits.setdefault(run_of_it, []).append(case)
+                open_runs = {case.name: sum(case in cases_of for cases_of in waits.values()) for case in some}
+                for ended in as_completed(waits):
+                    for case in waits[ended]:
+                        open_runs[case.name] -= 1
+                        if not open_runs[case.name]:
+                            rows += self._told(case, pending)
+        return _in_order(cases, rows)
+
+    def _told(self, case, pending):
+        rows = list(self._rows(case, pending))
+        self.keep(rows)
+        return rows
 
     def _start(self, case, pool, pending):
-        """Starts the runs of one case; a bare run is made once for all cases of the same program."""
+        """The runs of one case, started; a bare run is made once for all cases of the same program."""
+        runs = []
         for turn in range(case.bare_runs):
-            if _bare_run(case, turn) not in pending:
-                pending[_bare_run(case, turn)] = pool.submit(self._one, case, BARE, turn)
+            bare = _bare_run(case, turn)
+            if bare not in pending:
+                pending[bare] = pool.submit(self._one, case, BARE, turn)
+            runs.append(pending[bare])
         for policy in case.policies:
             pending[case.name, policy] = pool.submit(self._one, case, policy)
+            runs.append(pending[case.name, policy])
+        return runs
 
     def _missing(self, case):
         return [need for need in case.needs if need in self.machine.unmet]
 
     def _one(self, case, policy, turn=0):
-        """One run; None when the time was up before it could start."""
-        left = self.deadline - time.monotonic()
-        if left < 5:
-            return None
+        """One run; None when the time was up before it ended."""
         # Short: multiprocessing puts sockets there, whose names are limited to 107 bytes.
         name = f"{CASES.index(case) if case in CASES else case.name}-{policy}{turn or ''}"
         folder = self.work / re.sub(r"\W+", "-", name)
         command = command_for(case, self.programs, self.machine.binaries)
-        limit = min(case.timeout, left)
-        if "jax" in case.needs:
-            with self.jax:
-                return run(command, case, policy, self.env, self.lib, folder, limit)
-        return run(command, case, policy, self.env, self.lib, folder, limit)
+        with self.jax if "jax" in case.needs else contextlib.nullcontext():
+            left = self.deadline - time.monotonic()
+            if left < self.least:
+                return None
+            seen = run(command, case, policy, self.env, self.lib, folder, min(case.timeout, left))
+        # It was not the program that took too long.
+        return None if seen.timed_out and left < case.timeout else seen
 
     def _rows(self, case, pending):
         missing = self._missing(case)
@@ -171,7 +244,7 @@ class Runs:
         for policy in (BARE, *case.policies):
             seen = next(iter(bares), None) if policy == BARE else pending[case.name, policy].result()
             if seen is None or not bares:
-                yield _row(case, policy, "FAIL", "not run: the time was up", Outcome())
+                yield _row(case, policy, "not run", TIME_UP, Outcome())
                 continue
             if policy == BARE:
                 problems = judge_bare(case, seen)

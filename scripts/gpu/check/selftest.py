@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from check import table
+from check import kept, table
 from check.cases import Told, carried, served, silent, violation
 
 PROGRAMS = Path(__file__).resolve().parent / "selftest_programs"
@@ -142,7 +142,8 @@ def main(work):
             wrong += 1
             print(f"WRONG VERDICT {case.name}: {row['result']} ({row['note']})\n{row['stderr']}")
     wrong += _native_lines_work(work) + _tables_are_whole(rows.values())
-    print(f"self-test: {len(cases) + 2 - wrong} right, {wrong} wrong", file=sys.stderr)
+    wrong += _goes_on_where_it_was_stopped(work) + _starts_in_turn()
+    print(f"self-test: {len(cases) + 4 - wrong} right, {wrong} wrong", file=sys.stderr)
     return int(wrong > 0)
 
 
@@ -155,6 +156,66 @@ def _tables_are_whole(rows):
     if (heads, told) == (1 + len(table.TITLES), len(rows)):
         return 0
     print(f"WRONG: {heads} tables with {told} rows, expected {1 + len(table.TITLES)} with {len(rows)}")
+    return 1
+
+
+def _goes_on_where_it_was_stopped(work):
+    """A run whose time is up must leave what it had, also with its last line cut, and a second one must run the rest
+    and no more; 1 when not."""
+    from check.command import TIME_UP, Runs
+    from check.run import clean_environment
+
+    quick = [silent(f"quick.{name}", "pretend.py", ("silent", "quiet"), policies=("warn",)) for name in "abc"]
+    slow = replace(silent("slow", "pretend.py", ("stuck", ""), policies=("warn",)), timeout=120)
+    lib, path = work / "library", work / "kept.jsonl"
+    lib.write_bytes(b"a library")
+
+    def ran(cases, rows, seconds, folder):
+        (work / folder).mkdir()
+        with kept.Keeper(path, "title", lib, rows) as keep:
+            runs = Runs(None, clean_environment(work), work / folder, _Bench, 2, time.monotonic() + seconds,
+                        programs=PROGRAMS, keep=keep)
+            runs.least = 0.1
+            return {(row["case"], row["policy"]): row["note"] for row in runs.all(cases)}
+
+    # As many at a time as the slow case has runs: were those first, the quick ones would not be there.
+    first = ran([*quick, slow], [], 4, "first")
+    with path.open("a") as cut:
+        cut.write('{"case": "quick.a", "poli')
+    had = kept.read(path)
+    rest = [case for case in quick if not had.has(case)] + [slow] * (not had.has(slow))
+    whole = [case for case in quick if had.has(case)]
+    second = ran([*rest, quick[0]], [row for case in whole for row in had.of(case)], 0, "second")
+    after = kept.read(path)
+    wrong = [
+        word for word, right in (
+            ("the quick cases were not all run", len(whole) == len(quick)),
+            ("the slow case is not said to have had no time", {first["slow", "bare"], first["slow", "warn"]} == {TIME_UP}),
+            ("the slow case is not the rest", rest == [slow]),
+            ("what was had is gone", all(after.has(case) for case in quick)),
+            ("what had no time is taken for run", set(second.values()) == {TIME_UP} and not after.has(slow)),
+            ("another library passes for this one", had.library == kept.identity(lib) != ""),
+        ) if not right
+    ]
+    for word in wrong:
+        print(f"WRONG: {word}")
+    return int(bool(wrong))
+
+
+def _starts_in_turn():
+    """What failed goes first, then the short ones with a long one among every few; 1 when not."""
+    from check.command import in_turn
+
+    cases = [silent(name, "pretend.py") for name in "abcdefg"]
+    took = dict(zip("abcdefg", (7, 1, 6, 2, 5, 3, 4)))
+    last = kept.Kept("", [
+        {"case": name, "policy": "bare", "seconds": seconds, "result": "FAIL" if name == "c" else "ok"}
+        for name, seconds in took.items()
+    ])
+    turn = "".join(case.name for case in in_turn(cases, last))
+    if turn == "cbdfage":
+        return 0
+    print(f"WRONG: started in the order {turn}, expected cbdfage")
     return 1
 
 
