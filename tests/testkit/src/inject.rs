@@ -1,8 +1,9 @@
 //! Lets each system call of a program fail in a run of its own, or kills who makes it: `clients/inject.c` does it.
 //!
-//! `FORKGUARD_TEST_FAULTS=all` makes every error of every call a run (`scripts/check-faults`); without it some
-//! calls are hit, each once, by one of the errors in turn, so that the tests stay short. `FORKGUARD_TEST_FAULTS_TOLD`
-//! names a file that gets a line for each program: how many calls it makes, how many were hit, in how many runs.
+//! `FORKGUARD_TEST_FAULTS=all` makes every error of every call a run (`scripts/check-faults`), and `K/N` those of the
+//! Kth of every N calls, so that what takes hours can be done in pieces; without it some calls are hit, each once, by
+//! one of the errors in turn, so that the tests stay short. `FORKGUARD_TEST_FAULTS_TOLD` names a file that gets a line
+//! for each program: how many calls it makes, how many were hit, in how many runs.
 
 use crate::{Outcome, Program, client};
 use std::io::Write;
@@ -95,7 +96,7 @@ impl Faults {
     /// Fails with all that was wrong.
     #[track_caller]
     pub fn judge(&self, judge: impl Fn(&Outcome, &Hit) -> Result<(), String>) {
-        let all = env::var_os("FORKGUARD_TEST_FAULTS").is_some_and(|asked| asked == "all");
+        let asked = asked();
         let mut wrong = Vec::new();
         let mut hits = 0;
         let mut runs = 0;
@@ -106,9 +107,9 @@ impl Faults {
             .trim()
             .parse()
             .expect("a number of calls");
-        let step = if all { 1 } else { calls.div_ceil(self.most) };
-        'calls: for number in (1..=calls).step_by(step.max(1)) {
-            let errors = if all {
+        let (first, step) = asked.unwrap_or((1, calls.div_ceil(self.most).max(1)));
+        'calls: for number in (first..=calls).step_by(step) {
+            let errors = if asked.is_some() {
                 self.errors
             } else {
                 let turn = hits % self.errors.len();
@@ -157,4 +158,19 @@ impl Faults {
         };
         (outcome, hit)
     }
+}
+
+/// Which calls are to be hit by every error: the first one, and how many further the next is.
+fn asked() -> Option<(usize, usize)> {
+    let asked = env::var("FORKGUARD_TEST_FAULTS").ok()?;
+    let piece = if asked == "all" { "1/1" } else { &asked };
+    let numbers = piece.split_once('/').and_then(|(first, step)| {
+        let (first, step) = (first.parse().ok()?, step.parse().ok()?);
+        (1..=step).contains(&first).then_some((first, step))
+    });
+    assert!(
+        numbers.is_some(),
+        "FORKGUARD_TEST_FAULTS is `all` or K/N, not {asked}"
+    );
+    numbers
 }
