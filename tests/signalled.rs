@@ -77,3 +77,17 @@ fn on_the_smallest_stack_of_a_thread() {
     outcome.assert_stdout(&["child killed by signal 6", "parent count 0"]);
     outcome.assert_reports("cuDeviceGetCount");
 }
+
+/// A stack for handlers of less room than a report takes; the report tells where on it CUDA was used, and from where it
+/// was come to.
+#[test]
+fn on_the_stack_of_a_handler() {
+    let program = Program::client("signalled").args(["stack", "4096"]);
+    let outcome = program.with_events().run();
+    outcome.assert_stdout(&["child killed by signal 6", "parent count 0"]);
+    outcome.assert_reports("cuDeviceGetCount");
+    let events = outcome.events_named("violation");
+    let frames = events[0]["used"]["native"].as_array();
+    let is_main = |frame: &serde_json::Value| frame["symbol"] == "main";
+    assert!(frames.is_some_and(|frames| frames.iter().any(is_main)));
+}

@@ -17,7 +17,7 @@ use crate::record;
 use crate::report::limit::{self, Admitted};
 use crate::report::{Action, Kind, Served, Service, Violation, emit};
 use crate::siblings::{self, Telling, Told};
-use crate::stack::{native, python};
+use crate::stack::{native, python, spare};
 use crate::sys::{raw, thread};
 
 /// Seconds for the rest of the report before the process is ended without it.
@@ -54,7 +54,8 @@ pub fn report(call: &Call, action: Action, policy: &str) {
         Action::Abort(_) => State::Ending,
         Action::Warn | Action::Watch => State::Warned,
     });
-    tell(used, call, action, policy);
+    // SAFETY: `CLAIMED` is held by this thread.
+    unsafe { spare::with_room(|| tell(used, call, action, policy)) };
     CLAIMED.store(false, Ordering::Release);
     here.reporting.set(0);
 }
@@ -74,20 +75,28 @@ pub fn serve(call: &Call, serve: impl FnOnce() -> Service) -> Service {
     }
     // SAFETY: `CLAIMED` is held by this thread.
     let used = unsafe { &mut *USED.0.get() };
-    note(used, call);
-    if native::is_safe() {
-        native::capture(&mut used.stack);
+    let noted = &mut *used;
+    // SAFETY: `CLAIMED` is held by this thread.
+    unsafe {
+        spare::with_room(|| {
+            note(noted, call);
+            if native::is_safe() {
+                native::capture(&mut noted.stack);
+            }
+        });
     }
     let (forks, count) = line();
     let (initialised, context) = (lineage::initialisation(), lineage::has_context());
     let service = serve();
-    emit::served(&Served {
+    let served = Served {
         service,
         initialised,
         context,
         forks: &forks[..count],
         used,
-    });
+    };
+    // SAFETY: as above.
+    unsafe { spare::with_room(|| emit::served(&served)) };
     CLAIMED.store(false, Ordering::Release);
     here.reporting.set(0);
     service

@@ -9,6 +9,7 @@
 
 pub mod native;
 pub mod python;
+pub mod spare;
 
 use crate::sys::quiet;
 

@@ -9,7 +9,8 @@
 //            a handler of the program's interrupts the guard's own fork, where that calls the program back before the
 //            fork, after it in the parent, or in the child; and forks. Its child, and that of the fork that it
 //            interrupted, use CUDA
-//   stack N  a child uses CUDA in a handler that runs on an alternate stack of N bytes
+//   stack N  a child uses CUDA in a handler that runs on an alternate stack with N bytes beside those that the kernel
+//            itself needs there
 //   tiny     a thread on the smallest stack there is forks a child, which uses CUDA
 //
 // Says at the end that the handler has run often enough, and found nothing wrong.
@@ -20,8 +21,13 @@
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <time.h>
+
+#ifndef AT_MINSIGSTKSZ
+#define AT_MINSIGSTKSZ 51
+#endif
 
 static struct driver driver;
 static void *library;
@@ -202,6 +208,7 @@ static void use_in_handler(int signal)
 // The stack's end is guarded: who needs more has a fault, and not somebody else's memory.
 static void stack(size_t size)
 {
+    size += getauxval(AT_MINSIGSTKSZ);
     size_t page = (size_t)sysconf(_SC_PAGESIZE), whole = (size + page - 1) / page * page;
     char *place = mmap(NULL, whole + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (place == MAP_FAILED || mprotect(place, page, PROT_NONE) != 0)
