@@ -74,15 +74,20 @@ def full_version(python):
 TOLD = """import os; os.environ.pop("INITIALISE_CUDA", None) and __import__("ctypes").CDLL("libcuda.so.1").cuInit(0)\n"""
 
 
-def with_cloudpickle(python, place):
-    """An interpreter of the same Python that has cloudpickle, in an environment of its own."""
+def with_cloudpickle(python, place, found_in=None):
+    """An interpreter of the same Python that has cloudpickle, in an environment of its own.
+
+    `found_in` is a folder that has it, for a Python that can install nothing.
+    """
     own = place / "bin" / "python"
     same = own.exists() and (place / "made-for").exists() and (place / "made-for").read_text() == str(python)
     if not (same and subprocess.run([str(own), "-c", "import cloudpickle"], stderr=subprocess.DEVNULL).returncode == 0):
-        subprocess.run([str(python), "-m", "venv", "--clear", str(place)], check=True)
-        pip = [str(own), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "cloudpickle==3.*"]
-        subprocess.run(pip, check=True)
-        for packages in place.glob("lib/python*/site-packages"):
-            (packages / "initialise_cuda.pth").write_text(TOLD)
+        pip = ["--without-pip"] if found_in else []
+        subprocess.run([str(python), "-m", "venv", "--clear", *pip, str(place)], check=True)
+        if not found_in:
+            pip = [str(own), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "cloudpickle==3.*"]
+            subprocess.run(pip, check=True)
+        for site in place.glob("lib/python*/site-packages"):
+            (site / "initialise_cuda.pth").write_text(f"{found_in}\n{TOLD}" if found_in else TOLD)
         (place / "made-for").write_text(str(python))
     return own
