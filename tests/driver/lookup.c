@@ -7,7 +7,8 @@
 CUresult cuGetProcAddress(const char *name, void **out, int version, uint64_t flags);
 CUresult cuGetProcAddress_v2(const char *name, void **out, int version, uint64_t flags, int *status);
 
-#define F(name) extern CUresult name();
+// Each function as a place: what it takes is declared where it is written.
+#define F(name) extern const char at_##name[] __asm__(#name);
 #define D(name)
 #include "libcuda.def"
 #undef F
@@ -17,7 +18,7 @@ static const struct export {
     const char *name;
     void *address;
 } exports[] = {
-#define F(name) {#name, (void *)name},
+#define F(name) {#name, (void *)at_##name},
 #define D(name)
 #include "libcuda.def"
 #undef F
