@@ -90,7 +90,8 @@ def read(path):
     for row in told["rows"]:
         aim = Aim(**row["aim"]) if row.get("aim") else None
         pairs = [tuple(pair) for pair in row["pairs"]]
-        rows.append(Row(row["key"], row["what"], row["unit"], aim, pairs, row["note"], row["exact"]))
+        rows.append(Row(row["key"], row["what"], row["unit"], aim, pairs, row["note"], row["exact"],
+                        row.get("twins", False)))
     return told, rows
 
 
@@ -104,5 +105,5 @@ def _written(row):
     aim = {"kind": row.aim.kind, "limit": row.aim.limit} if row.aim else None
     pairs = [[None if value is None else float(f"{value:.6g}") for value in pair] for pair in row.pairs]
     head = {"key": row.key, "what": row.what, "unit": row.unit, "aim": aim, "note": row.note, "exact": row.exact}
-    return {**head, "pairs": pairs}
+    return {**head, **({"twins": True} if row.twins else {}), "pairs": pairs}
 

@@ -1,7 +1,4 @@
-"""What is measured on the GPU: programs that go on for as long as they are asked to, and their aims.
-
-A throughput may lose two thousandths, which ten pairs on a quiet machine can tell from nothing.
-"""
+"""What is measured on the GPU: programs that go on for as long as they are asked to, and their aims."""
 
 from dataclasses import dataclass, field
 
@@ -28,27 +25,51 @@ class Case:
     # The guarded side's settings.
     guard: dict = field(default_factory=dict)
     also: "Case" = None
-    # How long one measurement of one side should last, in seconds; what cannot be that short lasts for one unit.
-    lasts: float = 0.2
+    # How long one turn of one side should last, in seconds; what cannot be that short lasts for one unit.
+    lasts: float = 0.05
     # How much of the time there is, compared with the others.
     weight: float = 1.0
+    # How many cores its processes have, all of them the same ones; None: all cores but the script's own.
+    cores: int = None
+    # Whether it is measured in one process as well, with the guard's stubs in its way and out of it.
+    stubs: bool = False
+    # Which sides are guarded, and how much more the second one has to do: other than so only to try the script.
+    sides: tuple = (False, True)
+    more: float = 0.0
+
+    def program_and_arguments(self):
+        return self.program, self.arguments
 
 
-FORKS = {"a_second": False, "scale": 1e6, "lasts": 0.1, "weight": 0.4}
+LOOP = {"stubs": True, "weight": 1.3}
+FORKS = {"a_second": False, "scale": 1e6, "weight": 0.5, "cores": 2}
 CASES = [
-    Case("torch-tiny", "PyTorch, kernels of one element", "launches/s", THROUGHPUT, "torch_tiny.py"),
-    Case("torch-train", "PyTorch, training a small transformer", "steps/s", THROUGHPUT, "torch_train.py"),
-    Case("cupy", "CuPy, element-wise loop", "steps/s", THROUGHPUT, "cupy_elementwise.py"),
-    Case("jax", "JAX, a jitted training step", "steps/s", THROUGHPUT, "jax_step.py"),
+    Case("torch-tiny", "PyTorch, kernels of one element", "launches/s", THROUGHPUT, "torch_tiny.py", cores=1, **LOOP),
+    # PyTorch's backward pass has a thread of its own, and JAX's launches have.
+    Case("torch-train", "PyTorch, training a small transformer", "steps/s", THROUGHPUT, "torch_train.py", cores=2,
+         **LOOP),
+    Case("cupy", "CuPy, element-wise loop", "steps/s", THROUGHPUT, "cupy_elementwise.py", cores=1, **LOOP),
+    Case("jax", "JAX, a jitted training step", "steps/s", THROUGHPUT, "jax_step.py", cores=2, **LOOP),
     Case(
         "loader", "`DataLoader`, epochs with 8 new workers", "images/s", THROUGHPUT, "torch_loader.py",
         also=Case("loader-start", "of an epoch: its 8 workers' start", "ms", Aim("more", 0.4), "", False, 1e3),
-        lasts=0.4, weight=1.6,
+        lasts=0.4, weight=1.8,
     ),
     Case("torch-fork", "fork, exit, wait: PyTorch that has used the GPU", "µs", Aim("more", 50), "torch_forks.py",
          **FORKS),
     Case("torch-fork-cpu", "the same under `cpu`, until the child can go on", "µs", None, "torch_forks.py",
          guard={"FORKGUARD_POLICY": "cpu"}, **FORKS),
+]
+
+
+CALLS = {"unit": "calls/s", "aim": THROUGHPUT, "program": "driver_calls.py",
+         "cores": 1}
+# What the script is tried with on itself, and what it may not say of each.
+ITSELF = [
+    (Case("same-guarded", "driver calls from Python, both guarded", sides=(True, True), **CALLS), "MISSED"),
+    (Case("same-bare", "the same, both bare", sides=(False, False), **CALLS), "MISSED"),
+    (Case("slower", "both guarded, one has 1 % more to do", sides=(True, True), more=0.01, **CALLS), "reached"),
+    (Case("itself", "bare and guarded", stubs=True, **CALLS), ""),
 ]
 
 

@@ -10,6 +10,8 @@ import select
 import subprocess
 import time
 
+from bench import cores
+
 
 class Failed(Exception):
     """What a program did wrong, in a sentence."""
@@ -26,10 +28,13 @@ class Worker:
                 command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True
             )
 
-    def ask(self, count, patience):
-        """What the program tells of `count` units of its work."""
+    def pin(self, onto):
+        cores.pin(self.process.pid, onto)
+
+    def ask(self, patience, **what):
+        """What the program answers to this."""
         try:
-            self.process.stdin.write(f"{count}\n".encode())
+            self.process.stdin.write(f"{json.dumps(what)}\n".encode())
             self.process.stdin.flush()
         except BrokenPipeError:
             pass
@@ -64,6 +69,10 @@ class Worker:
             raise Failed("did not end") from None
         if code:
             raise Failed(f"ended with {code}: {self._last_words()}")
+        self.must_be_silent()
+
+    def must_be_silent(self):
+        """Fails where the guard has said something."""
         with open(self.errors, errors="replace") as told:
             said = [line.strip() for line in told if line.startswith("forkguard:")]
         if said:
