@@ -180,7 +180,8 @@ pub fn next() -> Option<&'static [u8]> {
         match wire::poll(&[server.pidfd, LISTENER], -1) {
             Ok(Some(0)) => raw::exit_now(0),
             Ok(Some(_)) => {}
-            _ => continue,
+            Ok(None) | Err(libc::EINTR) => continue,
+            Err(_) => sleep(c"it cannot wait for what it is asked"),
         }
         let Some(request) = wire::take(LISTENER, server.program) else {
             continue;
@@ -417,8 +418,9 @@ extern "C" fn watch(asked: *mut c_void) -> *mut c_void {
     loop {
         match wire::poll(&asked, -1) {
             Ok(Some(0)) => raw::exit_now(0),
-            Ok(Some(_)) => return core::ptr::null_mut(),
-            _ => {}
+            Ok(None) | Err(libc::EINTR) => {}
+            // Where this cannot be waited for, the imports are not watched.
+            Ok(Some(_)) | Err(_) => return core::ptr::null_mut(),
         }
     }
 }

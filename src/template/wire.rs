@@ -292,8 +292,22 @@ pub fn ready(connection: &Fd, program: i32) -> bool {
     loop {
         match poll(&both, -1) {
             Ok(Some(0)) => return receive::<u8>(connection) == Ok(GO),
+            Ok(Some(_)) => return false,
             Err(libc::EINTR) | Ok(None) => {}
-            _ => return false,
+            Err(_) => return is_told_to_go(connection, program),
+        }
+    }
+}
+
+/// The same where both cannot be waited for: whether the program is still there is looked at as
+/// often as the connection's patience ends.
+fn is_told_to_go(connection: &Fd, program: i32) -> bool {
+    loop {
+        match receive::<u8>(connection) {
+            Ok(word) => return word == GO,
+            // SAFETY: asks only.
+            Err(libc::EAGAIN) if unsafe { libc::getppid() } == program => {}
+            Err(_) => return false,
         }
     }
 }
