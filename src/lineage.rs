@@ -2,12 +2,18 @@
 //! the driver, and where; and by which forks it came to be.
 //!
 //! Everything lives in preallocated memory that a forked child inherits as it was, and is read
-//! there without a lock. Writers are few: the thread that first calls `cuInit`, and each forking
-//! thread, which claims a record of its own.
+//! there without a lock. Writers are few: the threads that first call `cuInit`
+//! ([`initialisation`](mod@forkguard_protocol::initialisation)), and each forking thread, which claims
+//! a record of its own ([`forkguard_protocol::forks`]).
 
 use core::cell::UnsafeCell;
 use core::ffi::CStr;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use forkguard_protocol::early::Early;
+use forkguard_protocol::forks::Forks;
+use forkguard_protocol::initialisation::{self, Initialisation, Moments};
+use forkguard_protocol::sync::Cell;
 
 use crate::gate::{self, Standing};
 use crate::policy::{cpu, exec, teardown};
@@ -125,16 +131,9 @@ pub struct Fork {
 /// `CUDA_SUCCESS`.
 const SUCCESS: u32 = 0;
 
-const CLEAN: u32 = 0;
-const INITIALISING: u32 = 1;
-const INITIALISED: u32 = 2;
-
-static STATE: AtomicU32 = AtomicU32::new(CLEAN);
-/// The process whose `cuInit` succeeded; only compared with this process's own pid by the process
-/// that has not forked since, so that repeated pids do no harm.
-static OWNER: AtomicI32 = AtomicI32::new(0);
-static RECORDED: AtomicBool = AtomicBool::new(false);
-static CONTEXT: AtomicBool = AtomicBool::new(false);
+static INITIALISATION: Initialisation = Initialisation::new();
+static MOMENTS: Moments<Moment> = Moments::new([const { Cell::new(Moment::EMPTY) }; 2]);
+static CONTEXT: Early = Early::new();
 static OBJECT: AtomicBool = AtomicBool::new(false);
 /// The address of code that was given an export table, 0 for none: in the process that initialised
 /// CUDA …
@@ -144,68 +143,46 @@ static RUNTIME_API_HERE: AtomicUsize = AtomicUsize::new(0);
 /// Set in a process with a driver of its own that has inherited handles of another one's.
 static FOREIGN_HANDLES: AtomicBool = AtomicBool::new(false);
 
-struct Place<T>(UnsafeCell<T>);
-
-// SAFETY: `INITIALISATION` is written by the thread that moved `STATE` from clean, before it sets
-// `RECORDED`; a record of `KEPT` by the thread that claimed it in `KEPT`; readers are the
-// same thread, or a forked child, which is a copy.
-unsafe impl<T> Sync for Place<T> {}
-
-static INITIALISATION: Place<Moment> = Place(UnsafeCell::new(Moment::EMPTY));
-
-/// What every fork writes, together, and with it the beginning of the first record, which is the one
-/// that mostly is used: after a fork the first write to a page costs its copy, in the parent and in
-/// the child.
-#[repr(C, align(4096))]
-struct Forks {
-    /// Which records are in use.
-    claimed: [AtomicBool; FORKS],
-    /// In the family's record, the slot of the child that the fork of each record makes, and 1; 0 for
-    /// none.
-    slots: [AtomicU32; FORKS],
-    /// The records of this process's line, oldest first.
-    line: [AtomicU8; CHAIN],
-    line_len: AtomicUsize,
-    records: [Place<Fork>; FORKS],
-}
-
-static KEPT: Forks = Forks {
-    claimed: [const { AtomicBool::new(false) }; FORKS],
-    slots: [const { AtomicU32::new(0) }; FORKS],
-    line: [const { AtomicU8::new(0) }; CHAIN],
-    line_len: AtomicUsize::new(0),
-    records: [const {
-        Place(UnsafeCell::new(Fork {
+static KEPT: Forks<Fork, FORKS, CHAIN> = Forks::new(
+    [const {
+        Cell::new(Fork {
             child: 0,
             at: Moment::EMPTY,
-        }))
+        })
     }; FORKS],
-};
+);
 
 /// Whether nobody in this process's line has initialised CUDA, or is about to.
 pub fn is_clean() -> bool {
-    STATE.load(Ordering::Acquire) == CLEAN
+    INITIALISATION.is_clean()
 }
 
 /// Whether `cuInit` had begun and not returned (as a forked child sees it: never will).
 pub fn is_initialising() -> bool {
-    STATE.load(Ordering::Acquire) == INITIALISING
+    INITIALISATION.is_under_way()
 }
 
-/// Whether this very process has initialised CUDA, and recorded it.
+/// Whether this very process has initialised CUDA, and recorded it. (A number that comes again does no
+/// harm: one that has forked since is told by the gate's table.)
 pub fn initialised_here() -> bool {
-    STATE.load(Ordering::Acquire) == INITIALISED && OWNER.load(Ordering::Relaxed) == raw::getpid()
+    INITIALISATION
+        .owner()
+        .is_some_and(|owner| owner == raw::getpid())
 }
 
 /// Notes that a context was created: the process uses CUDA, it does not only ask.
 pub fn note_context() {
-    CONTEXT.store(true, Ordering::Relaxed);
-    record::note_context();
+    CONTEXT.note(record::note_context);
+}
+
+/// The family's record is there: says in it what was noted before.
+pub fn note_earlier_context() {
+    CONTEXT.catch_up(record::note_context);
 }
 
 /// Whether a context was created.
 pub fn has_context() -> bool {
-    CONTEXT.load(Ordering::Relaxed)
+    CONTEXT.is_noted()
 }
 
 /// Notes that something was created that has a handle and needs no context.
@@ -254,58 +231,49 @@ pub fn nowhere() -> &'static Fork {
 
 /// Where CUDA was initialised; empty where the record was not finished when the fork was made.
 pub fn initialisation() -> &'static Moment {
-    if RECORDED.load(Ordering::Acquire) {
-        // SAFETY: see `Place`: once recorded it is not written again in this process.
-        unsafe { &*INITIALISATION.0.get() }
-    } else {
-        &nowhere().at
-    }
+    // SAFETY: these moments are this initialisation's, here and below.
+    unsafe { INITIALISATION.told(&MOMENTS) }.unwrap_or(&nowhere().at)
 }
 
 /// A `cuInit` under way.
 pub struct Attempt {
-    first: bool,
+    function: &'static CStr,
+    attempt: initialisation::Attempt,
+}
+
+fn note_place(moment: &mut Moment, function: &CStr) {
+    stack::capture(&mut moment.stack);
+    moment.stamp(function, stack::native::caller(&moment.stack));
 }
 
 /// Records where `cuInit` is called, before it is: a fork that another thread makes meanwhile
 /// inherits a half-initialised driver.
-pub fn begin_initialisation(function: &CStr) -> Attempt {
-    let first = STATE
-        .compare_exchange(CLEAN, INITIALISING, Ordering::AcqRel, Ordering::Acquire)
-        .is_ok();
-    if first {
+pub fn begin_initialisation(function: &'static CStr) -> Attempt {
+    let note = |moment: &mut Moment| {
         modules::refresh();
         python::prepare();
-        // SAFETY: this thread alone moved the state from clean; see `Place`.
-        let moment = unsafe { &mut *INITIALISATION.0.get() };
-        stack::capture(&mut moment.stack);
-        moment.stamp(function, stack::native::caller(&moment.stack));
-        RECORDED.store(true, Ordering::Release);
-    }
-    Attempt { first }
+        note_place(moment, function);
+    };
+    // SAFETY: as in `initialisation`.
+    let attempt = unsafe { INITIALISATION.begin(&MOMENTS, note) };
+    Attempt { function, attempt }
 }
 
 impl Attempt {
     /// The call has returned. A failing `cuInit` initialises nothing.
     pub fn finish(self, result: u32) {
-        if result != SUCCESS {
-            if self.first {
-                trace::attempted(initialisation(), result);
-                RECORDED.store(false, Ordering::Release);
-                let _ = STATE.compare_exchange(
-                    INITIALISING,
-                    CLEAN,
-                    Ordering::AcqRel,
-                    Ordering::Acquire,
-                );
-            }
+        let Self { function, attempt } = self;
+        let succeeded = result == SUCCESS;
+        if !succeeded && attempt.is_first() {
+            trace::attempted(initialisation(), result);
+        }
+        // Another thread was first, and its call has not succeeded: this one is where CUDA was
+        // initialised.
+        let note = |moment: &mut Moment| note_place(moment, function);
+        // SAFETY: as in `initialisation`.
+        if !unsafe { INITIALISATION.finish(attempt, succeeded, raw::getpid(), &MOMENTS, note) } {
             return;
         }
-        let before = STATE.swap(INITIALISED, Ordering::AcqRel);
-        if before == INITIALISED {
-            return;
-        }
-        OWNER.store(raw::getpid(), Ordering::Relaxed);
         siblings::prepare();
         family::prepare();
         // The driver has loaded libraries of its own.
@@ -322,19 +290,11 @@ impl Attempt {
 /// The forks from the process that initialised CUDA to this one, oldest first.
 pub fn forks(into: &mut [Option<&'static Fork>; CHAIN + 1]) -> usize {
     let mut len = 0;
-    let recorded = KEPT.line_len.load(Ordering::Relaxed).min(CHAIN);
-    let line = KEPT.line[..recorded]
-        .iter()
-        .map(|entry| u32::from(entry.load(Ordering::Relaxed)));
     // A handler that runs inside `fork`, in the child, comes before the record is in the line.
-    let pending = thread::current().forking.get();
-    let pending = (pending != 0).then(|| pending - 1);
-    for index in line.chain(pending) {
-        // SAFETY: see `Place`: these records were written before the fork that made this process.
-        into[len] = KEPT
-            .records
-            .get(index as usize)
-            .map(|place| unsafe { &*place.0.get() });
+    let pending = thread::current().forking.get() as usize;
+    for index in KEPT.line().chain(pending.checked_sub(1)) {
+        // SAFETY: these records were written before the fork that made this process, or by this thread.
+        into[len] = unsafe { KEPT.record(index) };
         len += 1;
     }
     len
@@ -355,34 +315,28 @@ pub fn was_forked_here() -> bool {
 /// This forked process has a driver of its own: it is where CUDA was initialised, by a call of
 /// `function` that returns to `caller`, and no fork led to it from there.
 pub fn restart(function: &CStr, caller: usize) {
-    RECORDED.store(false, Ordering::Release);
-    // SAFETY: see `Place`: of this process's threads, which wait for the one that revives, none
-    // reads it meanwhile.
-    let moment = unsafe { &mut *INITIALISATION.0.get() };
-    moment.stack.native_len = 0;
-    stack::python::capture(&mut moment.stack.python);
-    if stack::native::is_safe() {
-        stack::native::capture(&mut moment.stack);
-    }
-    moment.stamp(function, caller);
-    RECORDED.store(true, Ordering::Release);
-    let had_context = CONTEXT.swap(false, Ordering::Relaxed);
+    let note = |moment: &mut Moment| {
+        moment.stack.native_len = 0;
+        stack::python::capture(&mut moment.stack.python);
+        if stack::native::is_safe() {
+            stack::native::capture(&mut moment.stack);
+        }
+        moment.stamp(function, caller);
+    };
+    let had_context = CONTEXT.forget();
     if OBJECT.swap(false, Ordering::Relaxed) || had_context {
         FOREIGN_HANDLES.store(true, Ordering::Relaxed);
     }
     // One of the parent's that is here at this point has outlived the driver's new start.
     let here = RUNTIME_API_HERE.swap(0, Ordering::Relaxed);
     let _ = RUNTIME_API.compare_exchange(0, here, Ordering::Relaxed, Ordering::Relaxed);
-    OWNER.store(raw::getpid(), Ordering::Relaxed);
-    STATE.store(INITIALISED, Ordering::Release);
-    // Records that this process's threads have claimed since for forks of their own stay theirs.
-    let line = KEPT.line_len.swap(0, Ordering::Relaxed).min(CHAIN);
-    for entry in &KEPT.line[..line] {
-        KEPT.claimed[usize::from(entry.load(Ordering::Relaxed))].store(false, Ordering::Release);
-    }
-    let pending = thread::current().forking.replace(0);
-    if let Some(claimed) = KEPT.claimed.get((pending as usize).wrapping_sub(1)) {
-        claimed.store(false, Ordering::Release);
+    // SAFETY: as in `initialisation`. The thread that revives has a lock, and does so once; a call of
+    // `cuInit` in this process came to the gate before, and waits for that.
+    unsafe { INITIALISATION.restart(raw::getpid(), &MOMENTS, note) };
+    KEPT.forget_line();
+    let pending = thread::current().forking.replace(0) as usize;
+    if let Some(index) = pending.checked_sub(1) {
+        KEPT.give_back(index);
     }
 }
 
@@ -396,18 +350,13 @@ pub fn slot() -> Option<usize> {
     }
     let pending = thread::current().forking.get() as usize;
     let pending = pending.checked_sub(1).filter(|&index| {
-        let place = KEPT.records.get(index);
-        // SAFETY: see `Place`: this thread wrote it before the fork. A handler that runs inside of
-        // `fork` may be in the parent as well.
-        place.is_some_and(|place| unsafe { (*place.0.get()).at.pid } != raw::getpid())
+        // SAFETY: this thread wrote it before the fork. A handler that runs inside of `fork` may be in
+        // the parent as well.
+        let fork = unsafe { KEPT.record(index) };
+        fork.is_some_and(|fork| fork.at.pid != raw::getpid())
     });
-    let index = pending.or_else(|| {
-        let len = KEPT.line_len.load(Ordering::Relaxed).min(CHAIN);
-        KEPT.line[..len]
-            .last()
-            .map(|entry| usize::from(entry.load(Ordering::Relaxed)))
-    })?;
-    let slot = KEPT.slots.get(index)?.load(Ordering::Relaxed) as usize;
+    let index = pending.or_else(|| KEPT.line().next_back())?;
+    let slot = KEPT.number(index)? as usize;
     slot.checked_sub(1)
 }
 
@@ -425,24 +374,27 @@ pub fn begin_fork(function: &CStr) -> Option<Forking> {
     modules::refresh();
     teardown::prepare();
     python::before_fork();
-    let record = KEPT
-        .claimed
-        .iter()
-        .position(|claimed| !claimed.swap(true, Ordering::AcqRel));
-    if let Some(index) = record {
-        // SAFETY: claimed by this thread; see `Place`.
-        let fork = unsafe { &mut *KEPT.records[index].0.get() };
+    let Some(index) = KEPT.claim() else {
+        return Some(Forking {
+            record: None,
+            slot: None,
+        });
+    };
+    let write = |fork: &mut Fork| {
         let elsewhere = stack::capture(&mut fork.at.stack);
         fork.at
             .stamp(function, stack::native::caller(&fork.at.stack));
         fork.child = 0;
-        let slot = record::before_fork(&fork.at, index, elsewhere);
-        let number = slot.map_or(0, |slot| slot.index() as u32 + 1);
-        KEPT.slots[index].store(number, Ordering::Relaxed);
-        thread::current().forking.set(index as u32 + 1);
-        return Some(Forking { record, slot });
-    }
-    Some(Forking { record, slot: None })
+        record::before_fork(&fork.at, index, elsewhere)
+    };
+    // SAFETY: claimed by this thread.
+    let slot = unsafe { KEPT.write(index, write) }.flatten();
+    KEPT.set_number(index, slot.map_or(0, |slot| slot.index() as u32 + 1));
+    thread::current().forking.set(index as u32 + 1);
+    Some(Forking {
+        record: Some(index),
+        slot,
+    })
 }
 
 impl Forking {
@@ -454,7 +406,7 @@ impl Forking {
         thread::current().forking.set(0);
         exec::forget_refusal();
         if let Some(index) = self.record {
-            KEPT.claimed[index].store(false, Ordering::Release);
+            KEPT.give_back(index);
         }
     }
 
@@ -466,38 +418,17 @@ impl Forking {
         modules::after_fork();
         teardown::after_fork();
         template::wait::after_fork();
-        let len = KEPT.line_len.load(Ordering::Relaxed).min(CHAIN);
         if let Some(index) = self.record.filter(|_| !revived) {
             let pid = raw::getpid();
             // SAFETY: claimed by the thread that this process is a copy of; nobody else is here.
-            unsafe { (*KEPT.records[index].0.get()).child = pid };
+            unsafe { KEPT.write(index, |fork| fork.child = pid) };
             if let Some(slot) = self.slot {
                 slot.in_child(pid);
             }
-            let place = if len == CHAIN {
-                // The line's beginning and its end tell most: the middle makes room.
-                for middle in CHAIN / 2..CHAIN - 1 {
-                    let next = KEPT.line[middle + 1].load(Ordering::Relaxed);
-                    KEPT.line[middle].store(next, Ordering::Relaxed);
-                }
-                CHAIN - 1
-            } else {
-                len
-            };
-            KEPT.line[place].store(index as u8, Ordering::Relaxed);
-            KEPT.line_len.store(place + 1, Ordering::Relaxed);
+            KEPT.adopt(index);
         }
         // What other threads of the parent had claimed, nobody here will give back.
-        let line = &KEPT.line[..KEPT.line_len.load(Ordering::Relaxed)];
-        for (index, claimed) in KEPT.claimed.iter().enumerate() {
-            let ours = line
-                .iter()
-                .any(|entry| usize::from(entry.load(Ordering::Relaxed)) == index);
-            if !ours && claimed.load(Ordering::Relaxed) {
-                record::forget_place(index);
-                claimed.store(false, Ordering::Relaxed);
-            }
-        }
+        KEPT.give_back_others(record::forget_place);
         if !revived {
             cpu::after_fork();
         }

@@ -37,9 +37,7 @@ pub fn begin(at: &Moment) {
     NAMESPACE.store(0, Ordering::Relaxed);
     if let Some(record) = record() {
         write(record, at);
-        if lineage::has_context() {
-            record.note_context();
-        }
+        lineage::note_earlier_context();
     }
 }
 

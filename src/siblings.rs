@@ -2,11 +2,13 @@
 //! events were written.
 //!
 //! One page, shared from the process that initialised CUDA with all its descendants; it dies with
-//! the last of them. Each entry is claimed by compare-and-exchange, once, unless who claimed it was killed
-//! before it had told.
+//! the last of them. Who tells a cause, and who does in its place when that is killed, is
+//! [`forkguard_protocol::tellers`]'s to say.
 
 use core::ffi::CStr;
-use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+
+use forkguard_protocol::tellers::{Entry, Others, Tellers, Telling};
 
 use crate::report::buffer::Buffer;
 use crate::report::limit::Limits;
@@ -16,12 +18,7 @@ use crate::sys::raw;
 const CAUSES: usize = 256;
 
 struct Page {
-    /// The cause's hash above, the pid of the process that told it below; 0 is free.
-    tellers: [AtomicU64; CAUSES],
-    /// How many processes met it after that one.
-    repeats: [AtomicU32; CAUSES],
-    /// 1 once the report is out.
-    out: [AtomicU32; CAUSES],
+    tellers: Tellers<CAUSES>,
     limits: Limits,
 }
 
@@ -70,93 +67,57 @@ pub fn limits() -> Option<&'static Limits> {
     (!page.is_null()).then(|| unsafe { &(*page).limits })
 }
 
-/// A cause that somebody tells.
-#[derive(Clone, Copy, Debug)]
-pub enum Telling {
-    /// This process, the first; the place is for [`done`].
-    First(Option<usize>),
-    /// Another one did.
-    Repeated(Told),
-}
-
-/// Who told a cause before.
-#[derive(Clone, Copy, Debug)]
-pub struct Told {
-    /// The process that told it in full.
-    pub by: i32,
-    /// How many met it since, this one included.
-    pub repeats: u32,
-}
-
 fn page() -> Option<&'static Page> {
     let page = PAGE.load(Ordering::Acquire);
     // SAFETY: set once to a mapping of this size, zeroed (all atomics valid), never unmapped.
     (!page.is_null()).then(|| unsafe { &*page })
 }
 
-/// Notes that `pid` tells `cause` now, unless another process does or did.
-///
-/// A report takes several writes. So that a sibling's line does not stand in the middle of it, a
-/// process that comes meanwhile waits for its end, but not long. Where the teller was killed before
-/// that, `pid` tells in its place.
-pub fn tell(cause: u64, pid: i32) -> Telling {
-    let Some(page) = page() else {
-        return Telling::First(None);
-    };
-    let hash = (cause >> 32) << 32;
-    let entry = hash | u64::from(pid as u32);
-    for step in 0..CAUSES {
-        let place = (cause as usize).wrapping_add(step) % CAUSES;
-        let claimed =
-            page.tellers[place].compare_exchange(0, entry, Ordering::AcqRel, Ordering::Acquire);
-        match claimed {
-            Ok(_) => return Telling::First(Some(place)),
-            Err(known) if known & !0xffff_ffff == hash => {
-                let by = known as i32;
-                if is_lost(&page.out[place], by)
-                    && page.tellers[place]
-                        .compare_exchange(known, entry, Ordering::AcqRel, Ordering::Relaxed)
-                        .is_ok()
-                {
-                    return Telling::First(Some(place));
-                }
-                return Telling::Repeated(Told {
-                    by,
-                    repeats: page.repeats[place].fetch_add(1, Ordering::Relaxed) + 1,
-                });
-            }
-            Err(_) => {}
-        }
-    }
-    Telling::First(None)
+/// Notes that `pid` tells `cause` now, unless another process does or did. One that comes in the middle
+/// of the other's report waits for its end, but not long.
+pub fn tell(cause: u64, pid: i32) -> Telling<'static> {
+    page().map_or(Telling::First(None), |page| {
+        page.tellers.tell(cause, pid, &Processes)
+    })
 }
 
 /// The report is out.
-pub fn done(place: usize) {
-    if let Some(page) = page() {
-        page.out[place].store(1, Ordering::Release);
-        // SAFETY: wakes whoever waits at this address, in any process that shares the page.
+pub fn done(entry: &Entry) {
+    entry.done(&Processes);
+}
+
+/// The family's other processes.
+struct Processes;
+
+impl Others for Processes {
+    fn is_dead(&self, pid: i32) -> bool {
+        is_dead(pid)
+    }
+
+    fn wait(&self, out: &AtomicU32) {
+        let patience = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 500_000_000,
+        };
+        // SAFETY: the kernel reads the word and the time; it returns when the word is no longer
+        // 0, when it is woken, or when the time is up.
         unsafe {
             libc::syscall(
                 libc::SYS_futex,
-                page.out[place].as_ptr(),
-                libc::FUTEX_WAKE,
-                i32::MAX,
+                out.as_ptr(),
+                libc::FUTEX_WAIT,
+                0,
+                &raw const patience,
             );
         }
     }
-}
 
-/// Whether the report that `by` began will never be out.
-fn is_lost(out: &AtomicU32, by: i32) -> bool {
-    let is_out = || out.load(Ordering::Acquire) != 0;
-    if is_out() {
-        return false;
+    fn wake(&self, out: &AtomicU32) {
+        // SAFETY: wakes whoever waits at this address, in any process that shares the page.
+        unsafe {
+            libc::syscall(libc::SYS_futex, out.as_ptr(), libc::FUTEX_WAKE, i32::MAX);
+        }
     }
-    if !is_dead(by) {
-        wait(out);
-    }
-    !is_out() && is_dead(by)
 }
 
 /// Whether a process has ended, be it that nobody has waited for it yet. One of another pid namespace
@@ -179,24 +140,4 @@ fn is_dead(pid: i32) -> bool {
     let end = line.iter().rposition(|&byte| byte == b')');
     let state = end.and_then(|end| line.get(end + 2));
     matches!(state, Some(b'Z' | b'X'))
-}
-
-fn wait(out: &AtomicU32) {
-    let patience = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 500_000_000,
-    };
-    if out.load(Ordering::Acquire) == 0 {
-        // SAFETY: the kernel reads the word and the time; it returns when the word is no longer
-        // 0, when it is woken, or when the time is up.
-        unsafe {
-            libc::syscall(
-                libc::SYS_futex,
-                out.as_ptr(),
-                libc::FUTEX_WAIT,
-                0,
-                &raw const patience,
-            );
-        }
-    }
 }

@@ -32,7 +32,8 @@ compile_error!(
      trap that saves the argument registers and calls `gate::enter`, and the naked `dlsym`."
 );
 
-use core::sync::atomic::{AtomicU32, Ordering};
+use forkguard_protocol::standing;
+pub use forkguard_protocol::standing::Standing;
 
 use crate::config;
 use crate::lineage;
@@ -43,37 +44,10 @@ use crate::sys::thread;
 use classes::Class;
 use slots::Index;
 
-/// What the gate knows of this process's place in its line.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Standing {
-    /// Neither forked from an initialised process, nor known to be.
-    Own,
-    /// Forked from a process that had initialised CUDA.
-    Forked,
-}
-
-const UNKNOWN: u32 = 0;
-const OWN: u32 = 1;
-const FORKED: u32 = 2;
-
-/// Where this process stands. Decided once a process, kept in the page that the kernel clears.
+/// Where this process stands. Decided once a process, kept in the page that the kernel clears. (The
+/// process that initialises has passed here before it does.)
 pub fn standing() -> Standing {
-    let word = slots::standing_word();
-    let mut value = word.load(Ordering::Acquire);
-    if value == UNKNOWN {
-        // This memory was inherited, the word was not: if somebody had initialised CUDA before,
-        // it was an ancestor. (The process that initialises has passed here before it does.)
-        let decided = if lineage::is_clean() { OWN } else { FORKED };
-        value = match word.compare_exchange(UNKNOWN, decided, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => decided,
-            Err(other) => other,
-        };
-    }
-    if value == FORKED {
-        Standing::Forked
-    } else {
-        Standing::Own
-    }
+    standing::decide(slots::standing_word(), lineage::is_clean)
 }
 
 /// What the trap saved of the caller, as far as the gate reads it.
@@ -212,7 +186,7 @@ fn filled(index: Index, target: usize) -> usize {
 
 /// This forked process has a driver of its own: its calls are as any process's.
 pub fn stand_alone() {
-    slots::standing_word().store(OWN, Ordering::Release);
+    standing::stand_alone(slots::standing_word());
 }
 
 /// In a forked child made by a function we interpose: clears what the kernel did not.
@@ -221,8 +195,7 @@ pub fn after_fork() {
         // What is in the table was put there since, by a handler that ran inside of `fork`.
         return;
     }
-    let word: &AtomicU32 = slots::standing_word();
-    if word.load(Ordering::Relaxed) != UNKNOWN {
+    if standing::is_known(slots::standing_word()) {
         slots::clear();
     }
 }

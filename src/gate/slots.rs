@@ -13,6 +13,8 @@ use core::cell::UnsafeCell;
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicI64, AtomicU16, AtomicU32, AtomicUsize, Ordering};
 
+use forkguard_protocol::clearing::Clearing;
+
 use super::classes::{self, Class};
 use super::special::Special;
 use super::{code, names};
@@ -72,10 +74,7 @@ static BY_TARGET: [AtomicU16; HASH] = [const { AtomicU16::new(0) }; HASH];
 static GIVEN: AtomicUsize = AtomicUsize::new(0);
 static TEXT_USED: AtomicUsize = AtomicUsize::new(0);
 /// Whether the kernel clears the table.
-static CLEARING: AtomicU32 = AtomicU32::new(NOT_ASKED);
-const NOT_ASKED: u32 = 0;
-const CLEARS: u32 = 1;
-const REFUSED: u32 = 2;
+static CLEARING: Clearing = Clearing::new();
 
 struct TextArena(UnsafeCell<[u8; TEXT]>);
 
@@ -133,50 +132,39 @@ const CREATE_OBJECTS: [&[u8]; 8] = [
 ];
 
 /// Has the kernel clear the table in forked children, from before the first word is written in it: a
-/// process that has nothing to do with the driver forks without one more mapping.
-fn have_it_cleared() {
-    if CLEARING.load(Ordering::Acquire) != NOT_ASKED {
-        return;
-    }
-    let _errno = ErrnoGuard::new();
-    // SAFETY: the range is exactly `SLOTS`, whole pages (its alignment and size) of this library's
-    // own zeroed memory, which no file is behind; advice cannot harm. Of threads that come here at
-    // a time each gives it.
-    let given = unsafe {
-        libc::madvise(
-            (&raw const SLOTS).cast_mut().cast(),
-            size_of::<Cleared>(),
-            libc::MADV_WIPEONFORK,
-        )
-    };
-    // A kernel that refuses (EINVAL before 4.14, or a filter) leaves the clearing to
-    // `gate::after_fork`.
-    let answer = if given == 0 { CLEARS } else { REFUSED };
-    CLEARING.store(answer, Ordering::Release);
-}
-
-/// Whether the kernel clears the table in forked children; where not, only the interposed fork
-/// functions do.
+/// process that has nothing to do with the driver forks without one more mapping. Whether it does: where
+/// it refuses (EINVAL before 4.14, or a filter), only the interposed fork functions do.
 pub fn kernel_clears() -> bool {
-    have_it_cleared();
-    CLEARING.load(Ordering::Acquire) == CLEARS
+    CLEARING.is_on(|| {
+        let _errno = ErrnoGuard::new();
+        // SAFETY: the range is exactly `SLOTS`, whole pages (its alignment and size) of this library's
+        // own zeroed memory, which no file is behind; advice cannot harm.
+        let given = unsafe {
+            libc::madvise(
+                (&raw const SLOTS).cast_mut().cast(),
+                size_of::<Cleared>(),
+                libc::MADV_WIPEONFORK,
+            )
+        };
+        given == 0
+    })
 }
 
 /// The word that says where this process stands; 0 in a process that has not asked yet.
 pub fn standing_word() -> &'static AtomicU32 {
-    have_it_cleared();
+    kernel_clears();
     &SLOTS.standing
 }
 
 /// Says that this process reports now; whether it is the first time.
 pub fn first_report() -> bool {
-    have_it_cleared();
+    kernel_clears();
     SLOTS.reported.swap(1, Ordering::AcqRel) == 0
 }
 
 /// The word that says where this process is in its family's record; 0 where it did not look yet.
 pub fn recorded_word() -> &'static AtomicU32 {
-    have_it_cleared();
+    kernel_clears();
     &SLOTS.recorded
 }
 
@@ -192,7 +180,7 @@ pub fn clear() {
 
 /// Lets calls of `index` go to `target` without the gate, in this process.
 pub fn fill(index: Index, target: usize) {
-    have_it_cleared();
+    kernel_clears();
     let distance = (target as i64).wrapping_sub(code::trap(index.at()) as i64);
     SLOTS.slots[index.at()].store(distance, Ordering::Relaxed);
 }

@@ -7,8 +7,9 @@
 
 use core::cell::UnsafeCell;
 use core::ffi::c_int;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering};
 
+use forkguard_protocol::tellers::{Entry, Telling, Told};
 use forkguard_record::State;
 
 use super::{Call, exec, revive};
@@ -16,7 +17,7 @@ use crate::lineage::{self, FORKS_GIVEN, Fork, Moment};
 use crate::record;
 use crate::report::limit::{self, Admitted};
 use crate::report::{Action, Kind, Served, Service, Violation, emit};
-use crate::siblings::{self, Telling, Told};
+use crate::siblings;
 use crate::stack::{native, python, spare};
 use crate::sys::{raw, thread};
 
@@ -152,8 +153,8 @@ fn tell(used: &mut Moment, call: &Call, action: Action, policy: &str) {
         native::capture(&mut used.stack);
     }
     emit::rest(&about.violation(used));
-    if let Telling::First(Some(place)) = telling {
-        siblings::done(place);
+    if let Telling::First(Some(entry)) = telling {
+        siblings::done(entry);
     }
     #[cfg(not(any(test, fuzzing)))]
     crate::exports::debug::forkguard_violation();
@@ -205,13 +206,13 @@ struct Alarm;
 
 /// One more than the exit code to end with; 0 for none.
 static EXIT_CODE: AtomicI32 = AtomicI32::new(0);
-/// The place, plus one, of what this process tells for its family.
-static TELLS: AtomicUsize = AtomicUsize::new(0);
+/// What this process tells for its family; null for nothing.
+static TELLS: AtomicPtr<Entry> = AtomicPtr::new(core::ptr::null_mut());
 
 impl Alarm {
-    fn set(action: Action, telling: Telling) -> Self {
-        if let Telling::First(Some(place)) = telling {
-            TELLS.store(place + 1, Ordering::Relaxed);
+    fn set(action: Action, telling: Telling<'static>) -> Self {
+        if let Telling::First(Some(entry)) = telling {
+            TELLS.store((&raw const *entry).cast_mut(), Ordering::Relaxed);
         }
         if let Action::Abort(Some(code)) = action {
             EXIT_CODE.store(i32::from(code) + 1, Ordering::Relaxed);
@@ -247,8 +248,9 @@ extern "C" fn on_alarm(_signal: c_int) {
         raw::getpid(),
     ));
     // Others would not get further.
-    if let Some(place) = TELLS.load(Ordering::Relaxed).checked_sub(1) {
-        siblings::done(place);
+    // SAFETY: null, or an entry of a page that is never unmapped.
+    if let Some(entry) = unsafe { TELLS.load(Ordering::Relaxed).as_ref() } {
+        siblings::done(entry);
     }
     if code > 0 {
         raw::exit_now(code - 1);
