@@ -13,6 +13,9 @@ use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
+/// What lies where; says itself what it is for.
+const LAYOUT: &str = "src/layout.ld";
+
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-env-changed=CC");
@@ -38,12 +41,22 @@ fn main() {
     if let Some(argument) = one_segment.into_iter().find(|word| is_taken(word)) {
         println!("cargo:rustc-cdylib-link-arg={argument}");
     }
+    println!("cargo:rerun-if-changed={LAYOUT}");
+    let layout = Path::new(env!("CARGO_MANIFEST_DIR")).join(LAYOUT);
+    let layout = format!("-Wl,-T,{}", layout.display());
+    if is_taken(&layout) {
+        println!("cargo:rustc-cdylib-link-arg={layout}");
+    }
 }
+
 
 /// Whether the linker that the library will be linked by takes this argument: asked of it, because it
 /// may be any, by rustc's choice or the user's.
 fn is_taken(argument: &str) -> bool {
+    // With the sections that the layout stands before and after.
     const NOTHING: &str = "#![no_std]\n\
+        #[unsafe(no_mangle)] pub static mut SOMETHING: u64 = 0;\n\
+        #[unsafe(no_mangle)] pub extern \"C\" fn something() {}\n\
         #[panic_handler] fn panic(_: &core::panic::PanicInfo<'_>) -> ! { loop {} }\n";
     let folder = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
     let source = Path::new(&folder).join("nothing.rs");

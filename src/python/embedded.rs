@@ -6,13 +6,19 @@ use core::ffi::{CStr, c_int};
 use super::api::Object;
 use super::native::Calls;
 
-/// A module's name, and its text with a NUL.
-pub(super) type Source = (&'static str, &'static str);
+/// A module's name, and its text.
+pub(super) type Source = (&'static str, &'static [u8]);
 
-/// The sources of a folder, in the order in which they build on one another.
+/// The sources of a folder, in the order in which they build on one another. They lie by themselves
+/// (`layout.ld`): few processes read them.
 macro_rules! sources {
     ($folder:literal: $($name:literal),* $(,)?) => {
-        [$(($name, concat!(include_str!(concat!($folder, "/", $name, ".py")), "\0"))),*]
+        [$(($name, {
+            #[unsafe(link_section = ".rodata.python")]
+            static TEXT: [u8; include_bytes!(concat!($folder, "/", $name, ".py")).len()] =
+                *include_bytes!(concat!($folder, "/", $name, ".py"));
+            TEXT.as_slice()
+        })),*]
     };
 }
 pub(super) use sources;
@@ -45,8 +51,7 @@ pub(super) unsafe fn run(
             done
         }
     };
-    let text = |source: &str| {
-        let source = source.trim_end_matches('\0');
+    let text = |source: &[u8]| {
         // SAFETY: the GIL is held; the source is UTF-8.
         unsafe { (calls.string)(source.as_ptr().cast(), source.len() as isize) }
     };
@@ -71,8 +76,8 @@ pub(super) unsafe fn run(
             || (calls.dict_set)(space, c"__builtins__".as_ptr(), (calls.builtins)()) != 0
             || !put(space, c"SOURCES", texts)
             || !put(space, c"NATIVE", functions)
-            || !put(space, c"PACKAGE", text(package))
-            || !put(space, c"__name__", text(package))
+            || !put(space, c"PACKAGE", text(package.as_bytes()))
+            || !put(space, c"__name__", text(package.as_bytes()))
         {
             return NOTHING;
         }
