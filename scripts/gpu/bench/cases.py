@@ -42,8 +42,11 @@ class Case:
 
 
 LOOP = {"stubs": True, "weight": 1.3}
+CALL = {"program": "native_calls.py", "a_second": False, "scale": 1e9, "cores": 1, "stubs": True, "weight": 0.5}
 FORKS = {"a_second": False, "scale": 1e6, "weight": 0.5, "cores": 2}
 CASES = [
+    Case("gpu-call", "a driver call, `cuDeviceGetCount`", "ns", Aim("more", 0.3), arguments=("call",), **CALL),
+    Case("gpu-launch", "`cuLaunchKernel` of an empty kernel", "ns", Aim("times", 1.002), arguments=("launch",), **CALL),
     Case("torch-tiny", "PyTorch, kernels of one element", "launches/s", THROUGHPUT, "torch_tiny.py", cores=1, **LOOP),
     # PyTorch's backward pass has a thread of its own, and JAX's launches have.
     Case("torch-train", "PyTorch, training a small transformer", "steps/s", THROUGHPUT, "torch_train.py", cores=2,
@@ -62,11 +65,10 @@ CASES = [
 ]
 
 
-CALLS = {"unit": "calls/s", "aim": THROUGHPUT, "program": "driver_calls.py",
-         "cores": 1}
+CALLS = {"unit": "calls/s", "aim": THROUGHPUT, "program": "native_calls.py", "arguments": ("call",), "cores": 1}
 # What the script is tried with on itself, and what it may not say of each.
 ITSELF = [
-    (Case("same-guarded", "driver calls from Python, both guarded", sides=(True, True), **CALLS), "MISSED"),
+    (Case("same-guarded", "driver calls, both guarded", sides=(True, True), **CALLS), "MISSED"),
     (Case("same-bare", "the same, both bare", sides=(False, False), **CALLS), "MISSED"),
     (Case("slower", "both guarded, one has 1 % more to do", sides=(True, True), more=0.01, **CALLS), "reached"),
     (Case("itself", "bare and guarded", stubs=True, **CALLS), ""),
@@ -86,10 +88,7 @@ class Native:
 
 
 NATIVE = [
-    Native("gpu-call", "a driver call, `cuDeviceGetCount`", "ns", Aim("more", 0.3), "call", 50_000),
     Native("gpu-fork-init", "fork, exit, wait after `cuInit`, C", "µs", Aim("more", 50), "fork-init", 100),
-    Native("gpu-launch", "`cuLaunchKernel` of an empty kernel", "ns", Aim("times", 1.002),
-           "launch", 20_000),
     Native("gpu-fork-context", "fork, exit, wait with a context, C", "µs", Aim("more", 50), "fork-context", 60),
 ]
 

@@ -51,7 +51,7 @@ SMALL_SHARE = 0.1
 TWINS_SHARE = 0.65
 # A process's turns with itself need not be long, for nothing has to come back to it; these are so many seconds, and it
 # takes so many fours of them at a time.
-SHORT, AT_A_TIME = 0.005, 20
+SHORT, AT_A_TIME = 0.01, 10
 # Of its driver calls, at least so many have to go without the guard where its stubs are out.
 TAKEN_OUT = 0.95
 # Pairs when the script is tried on itself: as few as a verdict needs.
@@ -157,7 +157,7 @@ class GpuBench:
 
     def _look(self, cases):
         """One bare process of each program: whether it works here, how fast it is, and the files are read once."""
-        self._build_stubs()
+        self._build_helpers()
         programs = {case.program_and_arguments(): case for case in cases}
         workers = {program: self._worker(case, 0) for program, case in programs.items()}
         for program, worker in workers.items():
@@ -176,14 +176,16 @@ class GpuBench:
             finally:
                 worker.kill()
 
-    def _build_stubs(self):
+    def _build_helpers(self):
         """For every process of every case, so that the two sides differ by nothing else than the guard."""
-        library = self.work / "stubs.so"
-        try:
-            self._compiled(HERE / "stubs.c", library, "-shared", "-fPIC")
-            self.environment["BENCH_STUBS"] = str(library)
-        except Failed as failed:
-            self.faults["stubs"] = str(failed)
+        helpers = {"BENCH_STUBS": HERE / "stubs.c", "BENCH_CALLS": HERE / "programs" / "native_calls.c"}
+        for variable, source in helpers.items():
+            library = self.work / f"{source.stem}.so"
+            try:
+                self._compiled(source, library, "-shared", "-fPIC")
+                self.environment[variable] = str(library)
+            except Failed as failed:
+                self.faults[variable] = str(failed)
 
     @staticmethod
     def _count(worker, lasts):
@@ -196,7 +198,7 @@ class GpuBench:
             count *= 4
 
     def _case(self, case, ends):
-        row = Row(case.key, case.what, case.unit, case.aim, twins=case.a_second)
+        row = Row(case.key, case.what, case.unit, case.aim, twins=_are_twins(case))
         also = Row(case.also.key, case.also.what, case.also.unit, case.also.aim) if case.also else None
         workers = []
         try:
@@ -294,11 +296,13 @@ class GpuBench:
 
     def _with_itself(self, case, workers, ends, row):
         """The guarded processes, each by turns without the guard's stubs and with them."""
-        stubs = Row(f"{case.key}-stubs", "in one process, the guard's stubs out and in", case.unit, case.aim, twins=True)
+        stubs = Row(f"{case.key}-stubs", "the same in one process, stubs out and in", case.unit, case.aim,
+                    twins=_are_twins(case))
         calls = Row(f"{case.key}-calls", "driver calls that one of these makes", "calls")
-        with self._telling(stubs, calls):
-            if "stubs" in self.faults or not workers:
-                raise Failed(self.faults.get("stubs", row.note))
+        # A call makes one call.
+        with self._telling(stubs, *([calls] if case.a_second else [])):
+            if "BENCH_STUBS" in self.faults or not workers:
+                raise Failed(self.faults.get("BENCH_STUBS", row.note))
             count = self.counts[case.program_and_arguments()]
             calls.exact = True
             calls.pairs = [(None, self._through(worker, count)) for worker in workers]
@@ -318,7 +322,7 @@ class GpuBench:
             again = sum(self._through(worker, count) for worker in workers)
             if abs(again / sum(told for _, told in calls.pairs) - 1) > 1 - TAKEN_OUT:
                 raise Failed("its driver calls do not all go through the guard again")
-            calls.note = _costs(calls.guarded(), stubs)
+            calls.note = _costs(calls.guarded(), stubs.bare())
             _let_end(workers)
 
     @staticmethod
@@ -429,15 +433,20 @@ def _let_end(workers):
         worker.end()
 
 
-def _costs(calls, row):
+def _costs(calls, a_second):
     """What a unit's driver calls cost by the figure of scripts/bench, of its own time here."""
     try:
         _, rows = records.read(COSTS / "cpu.json")
         (each,) = [one.more() for one in rows if one.key == "call"]
     except (OSError, ValueError):
         return ""
-    share = calls * each * 1e-9 * row.bare()
+    share = calls * each * 1e-9 * a_second
     return f"{number(each)} ns each by `scripts/bench`: {share:.3%} of its time"
+
+
+def _are_twins(case):
+    """Whether a ratio is what its aim is about."""
+    return case.aim is not None and case.aim.kind in ("share", "times")
 
 
 def _figure(case, count, told):

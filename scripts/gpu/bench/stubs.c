@@ -23,7 +23,7 @@
 #endif
 
 // CAPACITY and TRAP are the gate's, as are the instructions that make up a STUB.
-enum { CAPACITY = 2048, TRAP = 16, STUB = 17, MOST = 1 << 16, PAGE = 4096, PAGES = 256, THUNK = 32 };
+enum { CAPACITY = 2048, TRAP = 16, STUB = 17, MOST = 1 << 16, PAGE = 4096, PAGES = 256, THUNK = 32, AT_ONCE = 1024 };
 #define PRESENT_OR_SWAPPED (UINT64_C(3) << 62)
 
 struct place {
@@ -198,15 +198,40 @@ int stubs_find(void)
     return found;
 }
 
-// Of the words found, those that are what they were are exchanged; returns how many.
+// Words between `held->words` and their places, in one system call, for there may be a thousand of them; one by one where
+// some of the memory was given back meanwhile. Words that cannot be read are zeros.
+static void move_words(struct iovec *there, int count, int write)
+{
+    struct iovec here = {held->words, (size_t)count * 8};
+    ssize_t done = write ? process_vm_writev(getpid(), &here, 1, there, (unsigned long)count, 0)
+                         : process_vm_readv(getpid(), &here, 1, there, (unsigned long)count, 0);
+    if (done == (ssize_t)here.iov_len)
+        return;
+    for (int number = 0; number < count; number++)
+        if (!moved((uint64_t)there[number].iov_base, &held->words[number], 8, write) && !write)
+            held->words[number] = 0;
+}
+
+// Of the words found, those that are what they were are exchanged; returns how many. The others are not written: they
+// are the program's.
 static int exchange(int out)
 {
+    struct iovec there[AT_ONCE];
     int done = 0;
-    for (int number = 0; number < found; number++) {
-        struct place *place = &held->places[number];
-        uint64_t word, from = out ? place->stub : place->target, to = out ? place->target : place->stub;
-        if (moved(place->address, &word, sizeof word, 0) && word == from)
-            done += moved(place->address, &to, sizeof to, 1);
+    for (int first = 0; first < found; first += AT_ONCE) {
+        struct place *places = &held->places[first];
+        int count = found - first < AT_ONCE ? found - first : AT_ONCE, same = 0;
+        for (int number = 0; number < count; number++)
+            there[number] = (struct iovec){(void *)places[number].address, 8};
+        move_words(there, count, 0);
+        for (int number = 0; number < count; number++) {
+            if (held->words[number] != (out ? places[number].stub : places[number].target))
+                continue;
+            there[same] = there[number];
+            held->words[same++] = out ? places[number].target : places[number].stub;
+        }
+        move_words(there, same, 1);
+        done += same;
     }
     return done;
 }
