@@ -49,7 +49,6 @@ fn main() {
     }
 }
 
-
 /// Whether the linker that the library will be linked by takes this argument: asked of it, because it
 /// may be any, by rustc's choice or the user's.
 fn is_taken(argument: &str) -> bool {

@@ -32,7 +32,8 @@ from bench.cases import CASES, CHILDREN, ITSELF, NATIVE, SERVED
 from bench.turns import Fours, order
 from bench.workers import Failed, Worker
 from check.run import clean_environment
-from figures import Row, number
+from figures import Row
+from figures import number as shown
 from record import Record
 
 HERE = Path(__file__).resolve().parent
@@ -441,7 +442,7 @@ def _costs(calls, a_second):
     except (OSError, ValueError):
         return ""
     share = calls * each * 1e-9 * a_second
-    return f"{number(each)} ns each by `scripts/bench`: {share:.3%} of its time"
+    return f"{shown(each)} ns each by `scripts/bench`: {share:.3%} of its time"
 
 
 def _are_twins(case):
