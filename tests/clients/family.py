@@ -12,6 +12,7 @@ command is run and what it says is printed, a line a process, with the names tha
     closed      a child that has closed all its descriptors, and a process of which nobody has one open
     many        300 children
     renewed     300 children, one after the other, and then one that stays
+    onlooker    a process that has the record open to read it
     elsewhere   children forked from other lines of one function, and from functions that stand where others stood
     namespace   a child that is process 1 of a pid namespace of its own, like the process that initialised
     clone       a child made by a bare system call
@@ -246,6 +247,13 @@ def main():
             del names[pid]
         fork("last", nothing)
         show()
+    elif SCENARIO == "onlooker":
+        record = os.open("/proc/self/fd/%d" % find_record(), os.O_RDONLY)
+        onlooker = subprocess.Popen(["cat"], env={}, stdin=subprocess.PIPE, pass_fds=[record])
+        os.close(record)
+        names[onlooker.pid] = "onlooker"
+        show()
+        onlooker.communicate()
     elif SCENARIO == "elsewhere":
         elsewhere()
     elif SCENARIO == "namespace":

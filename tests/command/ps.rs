@@ -151,6 +151,14 @@ fn places_of_children_that_are_gone() {
     ]);
 }
 
+/// As a second `forkguard ps` has it, or this one's other threads.
+#[test]
+fn who_looks_at_a_record_is_not_of_the_family() {
+    warned("onlooker")
+        .assert_silent()
+        .assert_stdout(&["parent initialised, under None, 0, at initialise"]);
+}
+
 #[test]
 fn two_processes_of_one_number() {
     warned("namespace").assert_stdout(&[

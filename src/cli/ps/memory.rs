@@ -70,6 +70,7 @@ pub fn open(pid: i32) -> Result<Vec<(Identity, Place)>, Hidden> {
         let named = target.is_ok_and(|target| target == Path::new(PATH));
         let number = entry.file_name().to_str().and_then(|fd| fd.parse().ok());
         if let (true, Some(fd)) = (named, number)
+            && is_for_writing(&path)
             && let Some((file, _)) = in_memory(&path)
         {
             found.push((file, Place::Open(fd)));
@@ -79,6 +80,12 @@ pub fn open(pid: i32) -> Result<Vec<(Identity, Place)>, Hidden> {
         }
     }
     Ok(found)
+}
+
+/// Whether the process may write what it has open there. Who only looks at a record, as this command
+/// does by several threads, has it open for reading, and is not of the family.
+fn is_for_writing(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|about| about.mode() & libc::S_IWUSR != 0)
 }
 
 /// The files of that name that a process has mapped. It may never answer.
