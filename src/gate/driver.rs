@@ -123,8 +123,7 @@ pub fn resolve(index: Index) -> Option<usize> {
     if is_decoders(name) {
         revive::before_library();
     }
-    slots::set_target(index, target);
-    Some(target)
+    Some(slots::set_target(index, target))
 }
 
 /// What a call answers whose function is not there: the program was linked against a driver that

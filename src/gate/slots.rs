@@ -4,16 +4,15 @@
 //! clears in every forked child; all else is ordinary memory, which a child inherits: the true
 //! addresses, names and classes are known there without asking anybody.
 //!
-//! Slots below [`names::COUNT`] belong to the driver's exported names, in order; the others are
-//! given out as programs ask for functions. A function is entered in the hash table last, so that
-//! whoever finds it there finds it whole; two threads that enter one function at a time may give
-//! it two slots, which is harmless.
+//! Slots below [`names::COUNT`] belong to the driver's exported names, in order; how the others are given
+//! out, by several threads at once, is [`forkguard_protocol::functions`]'s to say.
 
 use core::cell::UnsafeCell;
 use core::ffi::CStr;
-use core::sync::atomic::{AtomicI64, AtomicU16, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
 use forkguard_protocol::clearing::Clearing;
+use forkguard_protocol::functions::{Asked, Functions, Name};
 
 use super::classes::{self, Class};
 use super::special::Special;
@@ -27,7 +26,9 @@ use crate::trace;
 
 /// How many functions can be guarded.
 pub const CAPACITY: usize = 2048;
+/// Places to find them by.
 const HASH: usize = 4 * CAPACITY;
+/// Bytes of the names that the driver does not export.
 const TEXT: usize = 48 * 1024;
 /// Room for the slots and the words, in whole pages of any size in use: 4 KiB on `x86_64`, and up to
 /// 64 KiB on aarch64.
@@ -66,23 +67,9 @@ pub static SLOTS: Cleared = Cleared {
     rest: UnsafeCell::new([0; PAGES - CAPACITY * 8 - 12]),
 };
 
-static TARGETS: [AtomicUsize; CAPACITY] = [const { AtomicUsize::new(0) }; CAPACITY];
-static NAMES: [AtomicUsize; CAPACITY] = [const { AtomicUsize::new(0) }; CAPACITY];
-static MEANINGS: [AtomicU16; CAPACITY] = [const { AtomicU16::new(0) }; CAPACITY];
-static BY_TARGET: [AtomicU16; HASH] = [const { AtomicU16::new(0) }; HASH];
-/// How many slots were given out beyond those of the exported names.
-static GIVEN: AtomicUsize = AtomicUsize::new(0);
-static TEXT_USED: AtomicUsize = AtomicUsize::new(0);
+static FUNCTIONS: Functions<{ names::COUNT }, CAPACITY, HASH, TEXT> = Functions::new();
 /// Whether the kernel clears the table.
 static CLEARING: Clearing = Clearing::new();
-
-struct TextArena(UnsafeCell<[u8; TEXT]>);
-
-// SAFETY: each part is written once, by the thread that reserved it through `TEXT_USED`, before
-// its address is published in `NAMES`.
-unsafe impl Sync for TextArena {}
-
-static TEXTS: TextArena = TextArena(UnsafeCell::new([0; TEXT]));
 
 /// A slot's number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -187,44 +174,34 @@ pub fn fill(index: Index, target: usize) {
 
 /// The true address, where it is known.
 pub fn target(index: Index) -> Option<usize> {
-    match TARGETS[index.at()].load(Ordering::Acquire) {
-        0 => None,
-        target => Some(target),
-    }
+    FUNCTIONS.target(index.at())
 }
 
 /// How many functions are guarded.
 pub fn guarded() -> usize {
-    let known = |target: &&AtomicUsize| target.load(Ordering::Relaxed) != 0;
-    TARGETS.iter().filter(known).count()
+    FUNCTIONS.count()
 }
 
-/// Notes the true address of an exported name, found at its first call.
-pub fn set_target(index: Index, target: usize) {
-    TARGETS[index.at()].store(target, Ordering::Release);
+/// Notes the true address of an exported name, found at its first call. Answers the one that is known,
+/// where another thread was quicker.
+pub fn set_target(index: Index, target: usize) -> usize {
+    FUNCTIONS.set_target(index.at(), target)
 }
 
 /// The function's name, as it was asked for.
 pub fn name(index: Index) -> &'static CStr {
-    if let Some(name) = names::name(index.at()) {
-        return name;
-    }
-    match NAMES[index.at()].load(Ordering::Acquire) {
-        0 => c"?",
-        // SAFETY: non-zero only once the whole NUL-terminated name stands in `TEXTS` (or in
-        // static memory), where it stays.
-        address => unsafe { CStr::from_ptr(address as *const core::ffi::c_char) },
+    match FUNCTIONS.name(index.at()) {
+        Name::Export(export) => names::name(export).unwrap_or(c"?"),
+        // SAFETY: a whole NUL-terminated name stands there, and stays.
+        Name::Kept(text) => unsafe { CStr::from_ptr(text.as_ptr().cast()) },
+        Name::Unknown => c"a driver function",
     }
 }
 
 fn meaning(index: Index) -> u16 {
-    let known = MEANINGS[index.at()].load(Ordering::Relaxed);
-    if known != 0 {
-        return known;
-    }
-    let meaning = meaning_of(name(index).to_bytes(), Kind::DriverCall, None);
-    MEANINGS[index.at()].store(meaning, Ordering::Relaxed);
-    meaning
+    FUNCTIONS.meaning(index.at(), || {
+        meaning_of(name(index).to_bytes(), Kind::DriverCall, None)
+    })
 }
 
 fn meaning_of(name: &[u8], kind: Kind, special: Option<Special>) -> u16 {
@@ -306,86 +283,13 @@ pub fn admit(
     kind: Kind,
     special: Option<Special>,
 ) -> Option<Index> {
-    if let Some(index) = find(target, special) {
-        return Some(index);
-    }
-    if exported
-        && let Some(position) = names::index_of(name.to_bytes())
-        && TARGETS[position]
-            .compare_exchange(0, target, Ordering::AcqRel, Ordering::Acquire)
-            .map_or_else(|other| other == target, |_| true)
-    {
-        let index = Index(position as u16);
-        enter_hash(index, target);
-        return Some(index);
-    }
-    let name = keep(name);
-    let given = GIVEN
-        .fetch_update(Ordering::AcqRel, Ordering::Acquire, |given| {
-            (given < CAPACITY - names::COUNT).then_some(given + 1)
-        })
-        .ok()?;
-    let position = names::COUNT + given;
-    let index = Index(position as u16);
-    NAMES[position].store(name.as_ptr() as usize, Ordering::Release);
-    let meaning = meaning_of(name.to_bytes(), kind, special);
-    MEANINGS[position].store(meaning, Ordering::Relaxed);
-    TARGETS[position].store(target, Ordering::Release);
-    enter_hash(index, target);
-    Some(index)
-}
-
-fn hash(target: usize) -> usize {
-    // Fibonacci hashing: functions are 16-aligned, their low bits say nothing.
-    (target as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) as usize >> (64 - 13)
-}
-
-const _: () = assert!(HASH == 1 << 13, "the shift in `hash`");
-
-fn find(target: usize, special: Option<Special>) -> Option<Index> {
-    let mut place = hash(target);
-    loop {
-        match BY_TARGET[place].load(Ordering::Acquire) {
-            0 => return None,
-            entry => {
-                let index = Index(entry - 1);
-                let same = TARGETS[index.at()].load(Ordering::Acquire) == target;
-                // One address may be two ABIs only if the driver said so; then two slots.
-                if same && (special.is_none() || self::special(index) == special) {
-                    return Some(index);
-                }
-            }
-        }
-        place = (place + 1) % HASH;
-    }
-}
-
-fn enter_hash(index: Index, target: usize) {
-    let mut place = hash(target);
-    // At most CAPACITY entries in four times as many places: a free one is found.
-    while BY_TARGET[place]
-        .compare_exchange(0, index.0 + 1, Ordering::AcqRel, Ordering::Acquire)
-        .is_err()
-    {
-        place = (place + 1) % HASH;
-    }
-}
-
-/// A copy of `name` that stays.
-fn keep(name: &CStr) -> &'static CStr {
-    if let Some(known) = names::index_of(name.to_bytes()).and_then(names::name) {
-        return known;
-    }
-    let bytes = name.to_bytes_with_nul();
-    let start = TEXT_USED.fetch_add(bytes.len(), Ordering::Relaxed);
-    if start + bytes.len() > TEXT {
-        return c"a driver function";
-    }
-    // SAFETY: this range was reserved for this call alone and lies inside the arena; the source
-    // is a valid C string, copied with its NUL, which ends the new one.
-    unsafe {
-        let place = TEXTS.0.get().cast::<u8>().add(start);
-        core::ptr::copy_nonoverlapping(bytes.as_ptr(), place, bytes.len());
-        CStr::from_ptr(place.cast())
-    }
+    let fits = |slot| special.is_none() || self::special(Index(slot as u16)) == special;
+    let asked = || Asked {
+        name: name.to_bytes_with_nul(),
+        export: names::index_of(name.to_bytes()),
+        is_export: exported,
+    };
+    let meaning = || meaning_of(name.to_bytes(), kind, special);
+    let slot = FUNCTIONS.admit(target, fits, asked, meaning)?;
+    Some(Index(slot as u16))
 }

@@ -12,6 +12,7 @@
 //! | [`early`] | what may be noted before there is anywhere to pass it on to |
 //! | [`clearing`] | asking the kernel to clear a table in forked children, before its first word |
 //! | [`standing`] | the word that says whether this process was forked from an initialised one |
+//! | [`functions`] | the functions that were handed out, found by their addresses |
 //! | [`tellers`] | which process of a family tells a cause, and who takes over when it is killed |
 //! | [`sync`] | the atomics and cells, which a model has its own of |
 //!
@@ -22,6 +23,7 @@
 pub mod clearing;
 pub mod early;
 pub mod forks;
+pub mod functions;
 pub mod initialisation;
 #[cfg(all(test, loom))]
 mod model;

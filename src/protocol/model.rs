@@ -8,6 +8,7 @@
 mod clearing;
 mod early;
 mod forks;
+mod functions;
 mod initialisation;
 mod standing;
 mod tellers;
