@@ -26,7 +26,7 @@ class Case:
     guard: dict = field(default_factory=dict)
     also: "Case" = None
     # How long one turn of one side should last, in seconds; what cannot be that short lasts for one unit.
-    lasts: float = 0.05
+    lasts: float = 0.02
     # How much of the time there is, compared with the others.
     weight: float = 1.0
     # How many cores its processes have, all of them the same ones; None: all cores but the script's own.
@@ -43,7 +43,7 @@ class Case:
 
 LOOP = {"stubs": True, "weight": 1.3}
 CALL = {"program": "native_calls.py", "a_second": False, "scale": 1e9, "cores": 1, "stubs": True, "weight": 0.5}
-FORKS = {"a_second": False, "scale": 1e6, "weight": 0.5, "cores": 2}
+FORKS = {"a_second": False, "scale": 1e6, "lasts": 0.05, "weight": 0.7, "cores": 2}
 CASES = [
     Case("gpu-call", "a driver call, `cuDeviceGetCount`", "ns", Aim("more", 0.3), arguments=("call",), **CALL),
     Case("gpu-launch", "`cuLaunchKernel` of an empty kernel", "ns", Aim("times", 1.002), arguments=("launch",), **CALL),

@@ -52,9 +52,10 @@ SMALL_SHARE = 0.1
 TWINS_SHARE = 0.65
 # A process's turns with itself need not be long, for nothing has to come back to it; these are so many seconds, and it
 # takes so many fours of them at a time.
-SHORT, AT_A_TIME = 0.01, 10
+SHORT, AT_A_TIME = 0.005, 20
 # Of its driver calls, at least so many have to go without the guard where its stubs are out.
 TAKEN_OUT = 0.95
+FUNCTIONS_TOLD = 4
 # Pairs when the script is tried on itself: as few as a verdict needs.
 PAIRS_ITSELF = 6
 
@@ -307,6 +308,7 @@ class GpuBench:
             count = self.counts[case.program_and_arguments()]
             calls.exact = True
             calls.pairs = [(None, self._through(worker, count)) for worker in workers]
+            print(f"    {self._functions(workers[0], count)}")
             around = 1 - sum(self._left(worker, count) for worker in workers) / sum(told for _, told in calls.pairs)
             if around < TAKEN_OUT:
                 raise Failed(f"only {around:.0%} of its driver calls go by what can be found in its memory")
@@ -333,6 +335,13 @@ class GpuBench:
         if not told["calls"]:
             raise Failed("it calls the driver no time")
         return told["calls"] / count
+
+    @staticmethod
+    def _functions(worker, count):
+        """Which these are, the most frequent ones."""
+        told = worker.ask(ANSWER_SECONDS, do="calls", count=count)["functions"]
+        most = sorted(told.items(), key=lambda function: -function[1])[:FUNCTIONS_TOLD]
+        return ", ".join(f"{name} {times / count:.3g}" for name, times in most)
 
     @staticmethod
     def _left(worker, count):
