@@ -12,6 +12,9 @@ use crate::event::{Event, plain};
 /// Bytes of the longest line that is looked at; an event has up to 128 KiB, and a collector's
 /// escapes may double it.
 const LONGEST: usize = 1 << 20;
+/// Beginnings of events in one line that come to nothing, after which no more are looked for: each is
+/// read as far as it goes, and in the worst line all go to its end.
+const TORN: usize = 16;
 /// How an event begins, as the guard writes it.
 const START: &str = "{\"schema\":";
 /// The schema that this command reads.
@@ -190,12 +193,18 @@ fn in_object(value: Value) -> Line {
 fn among_words(text: &str) -> Line {
     let mut found = Line::default();
     let mut rest = text;
-    while let Some(at) = rest.find(START) {
+    let mut torn = 0;
+    while torn < TORN
+        && let Some(at) = rest.find(START)
+    {
         rest = &rest[at..];
         let mut values = serde_json::Deserializer::from_str(rest).into_iter::<Event>();
         let (line, used) = match values.next() {
             Some(Ok(event)) => (judge(event), values.byte_offset()),
-            Some(Err(error)) => (Line::broken(not_an_event(&error)), START.len()),
+            Some(Err(error)) => {
+                torn += 1;
+                (Line::broken(not_an_event(&error)), START.len())
+            }
             None => break,
         };
         found.events.extend(line.events);
@@ -296,6 +305,18 @@ mod tests {
         let (pids, broken, _) = read(&bytes);
         assert_eq!(pids, [7049]);
         assert_eq!(broken, [(1, "is too long for an event".to_owned())]);
+    }
+
+    /// Each of them may be read to the line's end: with a longest line of beginnings, one within the
+    /// other, `explain` was busy for hours.
+    #[test]
+    fn of_beginnings_in_a_line_some_are_read() {
+        for begun in ["{\"schema\":1,\"event\":\"viol", "{\"schema\":1,\"x\":["] {
+            let line = |many: usize| format!("{}{REAL}\n", begun.repeat(many));
+            assert_eq!(read(line(TORN - 1).as_bytes()).0, [7049]);
+            let (pids, broken, _) = read(line(TORN).as_bytes());
+            assert_eq!((pids, broken.len()), (vec![], 1));
+        }
     }
 
     /// Every way in which one byte of a real line can be lost, doubled, or turned into one that
