@@ -199,7 +199,14 @@ def template(battery, scenario):
     worker(battery, scenario, "1", "template")
 
 
-OBJECTS = "weak_references answers_any_name submodule_of_an_import lock_of_another_context inherited_finalizer".split()
+OBJECTS = [
+    "weak_references",
+    "answers_any_name",
+    "submodule_of_an_import",
+    "lock_of_another_context",
+    "inherited_finalizer",
+    "threads_that_do_not_run",
+]
 
 
 @feature([("exec_state.py", piece) for piece in listed("$run")] + [("exec_objects.py", piece) for piece in OBJECTS])

@@ -6,6 +6,7 @@ FORKGUARD_POLICY=exec. `init` is the only difference: whether CUDA can be used t
 """
 import multiprocessing.util
 import sys
+import threading
 import weakref
 import xml.dom.minidom
 
@@ -78,6 +79,25 @@ def inherited_finalizer():
         return called, finalizer.still_active()
 
     return ask(look), finalizer.still_active()
+
+
+to_start, ended = threading.Thread(target=called.append, args=(2,)), threading.Thread(target=called.append, args=(3,))
+
+
+def threads_that_do_not_run():
+    ended.start()
+    ended.join()
+    # In a forked child these cannot be started, python/cpython#134381.
+    starts = not (3, 13) <= sys.version_info < (3, 13, 4)
+
+    def look():
+        if starts:
+            to_start.start()
+            to_start.join()
+        ended.join()
+        return called, to_start.is_alive(), ended.is_alive()
+
+    return ask(look)
 
 
 piece = sys.argv[1]

@@ -65,7 +65,9 @@ variable = contextvars.ContextVar("variable", default=0)
 
 def context_variable():
     variable.set(3)
-    return ask(lambda: variable.get())
+    seen = contextvars.copy_context()
+    variable.set(4)
+    return ask(lambda: (variable.get(), seen[variable], seen.run(variable.get)))
 
 
 def logging_configuration():
@@ -170,7 +172,8 @@ def process_settings():
 
 def interpreter_settings():
     sys.setrecursionlimit(4321)
-    warnings.simplefilter("error")
+    # Not of every warning: Python has one about forks of programs with threads.
+    warnings.simplefilter("error", UserWarning)
     return ask(lambda: (sys.getrecursionlimit(), warnings.filters[0][0]))
 
 

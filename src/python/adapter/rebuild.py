@@ -164,6 +164,15 @@ def reference(referent, callback):
     return weakref.ref(referent if referent is not None else weakref.WeakSet(), callback)
 
 
+def ended_thread():
+    """Only the handle of a thread that ran can be joined."""
+    import _thread
+
+    handle = _thread.start_joinable_thread(int)
+    handle.join()
+    return handle
+
+
 def local(values):
     import threading
 
@@ -196,6 +205,15 @@ def context_variable(name, *value):
     import contextvars
 
     return contextvars.ContextVar(name, default=value[0]) if value else contextvars.ContextVar(name)
+
+
+def variables(items):
+    import contextvars
+
+    context = contextvars.Context()
+    for variable, value in items:
+        context.run(variable.set, value)
+    return context
 
 
 def raw_file(fd, mode, name):

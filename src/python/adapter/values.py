@@ -269,6 +269,16 @@ def _thread_lock(lock, session):
     return (threading.Lock,) + answer[1:]
 
 
+def _thread_handle(handle, session):
+    """What a threading.Thread of Python 3.13 and later is but for its names."""
+    if handle.is_done():
+        return rebuild.ended_thread, ()
+    # A forked child has the object and not the thread.
+    if handle.ident:
+        raise Refused("a threading.Thread that runs at the moment")
+    return type(handle), ()
+
+
 def _local(value, session):
     return rebuild.local, (dict(value.__dict__),)
 
@@ -282,6 +292,10 @@ def _context_variable(variable, session):
         except LookupError:
             return rebuild.context_variable, (variable.name,)
     return rebuild.context_variable, (variable.name, value)
+
+
+def _variables(context, session):
+    return rebuild.variables, (list(context.items()),)
 
 
 # ---- weak references: what they refer to lives there as long as something else that crossed holds it
@@ -533,7 +547,9 @@ def _types():
     import functools
     import weakref
 
+    handles = {_thread._ThreadHandle: _thread_handle} if hasattr(_thread, "_ThreadHandle") else {}
     return {
+        **handles,
         weakref.ref: _reference,
         weakref.WeakKeyDictionary: _weak_mapping,
         weakref.WeakValueDictionary: _weak_mapping,
@@ -549,6 +565,7 @@ def _types():
         _thread.RLock: _rlock,
         _thread._local: _local,
         contextvars.ContextVar: _context_variable,
+        contextvars.Context: _variables,
         _io.TextIOWrapper: _text_file,
         _io.BufferedReader: _buffered_file,
         _io.BufferedWriter: _buffered_file,
