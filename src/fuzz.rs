@@ -32,6 +32,53 @@ pub const TARGETS: [Target; 8] = [
     ("report-text", text),
 ];
 
+/// Memory that a reader is let look at: pages of zeros, behind which nothing can be read. The readers
+/// go by pages, so that no allocation would do: what lies beside it is forbidden to a sanitizer.
+pub struct Image {
+    start: *mut u64,
+    size: usize,
+}
+
+impl Image {
+    const PAGE: usize = 4096;
+
+    /// Of as many pages as so many bytes take.
+    pub fn new(size: usize) -> Self {
+        let size = size.next_multiple_of(Self::PAGE);
+        let all = size + Self::PAGE;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        // SAFETY: new pages, wherever there is room, the first of which are made this value's.
+        unsafe {
+            let start = libc::mmap(core::ptr::null_mut(), all, libc::PROT_NONE, flags, -1, 0);
+            assert_ne!(start, libc::MAP_FAILED, "no memory");
+            let writable = libc::PROT_READ | libc::PROT_WRITE;
+            assert!(size == 0 || libc::mprotect(start, size, writable) == 0);
+            Self {
+                start: start.cast(),
+                size,
+            }
+        }
+    }
+
+    /// Where it is.
+    pub fn start(&self) -> usize {
+        self.start.addr()
+    }
+
+    /// All of it.
+    pub fn words(&mut self) -> &mut [u64] {
+        // SAFETY: this value's own pages, zeroed or written by words.
+        unsafe { core::slice::from_raw_parts_mut(self.start, self.size / size_of::<u64>()) }
+    }
+}
+
+impl Drop for Image {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `new`, and nobody has a part of it.
+        unsafe { libc::munmap(self.start.cast(), self.size + Self::PAGE) };
+    }
+}
+
 /// What a fresh process is given by the one that it stands for.
 fn received(bytes: &[u8]) {
     let mut closing = 0;
@@ -59,14 +106,13 @@ fn object(bytes: &[u8]) {
     let Some((dynamic, image)) = bytes.split_first_chunk::<2>() else {
         return;
     };
-    // Aligned, as mappings are; and of the address's own there are whole pages.
-    let mut pages = vec![[0_u64; 512]; image.len().div_ceil(4096)];
-    for (place, byte) in pages.as_flattened_mut().iter_mut().zip(image.chunks(8)) {
+    let mut mapped = Image::new(image.len());
+    for (place, byte) in mapped.words().iter_mut().zip(image.chunks(8)) {
         let mut word = [0; 8];
         word[..byte.len()].copy_from_slice(byte);
         *place = u64::from_ne_bytes(word);
     }
-    let start = pages.as_ptr().addr();
+    let start = mapped.start();
     let object = Object {
         base: start,
         dynamic: start + usize::from(u16::from_le_bytes(*dynamic)),

@@ -5,6 +5,7 @@ use core::ffi::c_int;
 
 use super::layout::{self, Layout};
 use super::{Interpreter, LineOf, Walk};
+use crate::fuzz::Image;
 use crate::stack::{PythonFrames, Rewriting};
 use crate::sys::memory::Reader;
 
@@ -24,15 +25,10 @@ pub fn interpreter(bytes: &[u8]) {
         return;
     };
     let minor = u32::from(version % 8) + 8;
-    let mut words: Vec<u64> = image
-        .as_chunks()
-        .0
-        .iter()
-        .take(WORDS)
-        .map(|word| u64::from_le_bytes(*word))
-        .collect();
-    let base = words.as_ptr().addr();
-    for word in &mut words {
+    let mut mapped = Image::new(WORDS * size_of::<u64>());
+    let base = mapped.start();
+    for (word, bytes) in mapped.words().iter_mut().zip(image.as_chunks().0) {
+        *word = u64::from_le_bytes(*bytes);
         if *word & 0xffff << 48 == POINTER {
             *word = base as u64 + (*word & (WORDS as u64 * 8 - 1));
         }
