@@ -314,6 +314,10 @@ impl Walk {
                 walk.complete = true;
                 break;
             }
+            // No process has memory there, and to what is a frame's address offsets are added.
+            if frame > isize::MAX as usize {
+                break;
+            }
             let mut is_wanted = true;
             if python.minor <= 10 {
                 // Here frames are objects, and say so.
