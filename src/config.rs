@@ -1441,6 +1441,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "system calls that Miri does not have")]
     fn a_relative_path_is_kept_from_here() {
         let (config, _) = environment(&[c"FORKGUARD_REPORT=events.jsonl"]);
         let expected = std::env::current_dir().unwrap().join("events.jsonl");
@@ -1754,6 +1755,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "system calls that Miri does not have")]
     fn files_are_read_whole_or_not_at_all() {
         let folder = std::env::temp_dir().join(format!("forkguard-config-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();

@@ -30,3 +30,7 @@ mod model;
 pub mod standing;
 pub mod sync;
 pub mod tellers;
+
+#[cfg(test)]
+#[cfg(not(loom))]
+mod tests;
