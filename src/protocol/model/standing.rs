@@ -40,8 +40,16 @@ impl Process {
     }
 }
 
+/// Loom begins with its first thread's steps, and does not come to all orders from either side.
 #[test]
 fn a_process_is_not_taken_for_its_own_child() {
+    loom::model(|| {
+        let process = Process::new();
+        let other = Arc::clone(&process);
+        let asking = thread::spawn(move || assert_eq!(other.standing(), Standing::Own));
+        process.initialise();
+        asking.join().unwrap();
+    });
     loom::model(|| {
         let process = Process::new();
         let other = Arc::clone(&process);
