@@ -135,7 +135,8 @@ fn a_variable_set_by_hand() {
     }
     // For this very process, but without anything to do.
     let outcome = Program::at("sh")
-        .args(["-c", "FORKGUARD_ENTRY=0:1:$$ exec true"])
+        .args(["-c", "FORKGUARD_ENTRY=0:1:$$ exec \"$0\" fork clean"])
+        .arg(client("forks"))
         .policy("exec")
         .run();
     outcome

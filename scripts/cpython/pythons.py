@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 # suite.py can make these where a Python was installed without them.
-CAN_BE_REBUILT = {"test_multiprocessing_spawn", "test_multiprocessing_fork"}
+CAN_BE_REBUILT = {"test_multiprocessing_spawn", "test_multiprocessing_fork", "test_multiprocessing_forkserver"}
 
 # The modules that a Python has, one a line.
 ASK = """
