@@ -286,7 +286,7 @@ fn to_path(path: &CStr, bytes: Bytes<'_>, pace: Pace) -> Result<(), Failure> {
         libc::S_IFREG => {
             let whole = stat.size == 0
                 || open::again(file.fd(), path)
-                    .is_none_or(|reader| ends_in_a_line(reader.fd(), stat.size));
+                    .is_none_or(|reader| ends_in_a_line(reader.fd(), file.fd(), stat.size));
             write_whole(file.fd(), bytes.after(whole), Way::Whole, pace)
         }
         libc::S_IFIFO => write_to_pipe(file.fd(), bytes, Way::Whole, pace),
@@ -296,7 +296,7 @@ fn to_path(path: &CStr, bytes: Bytes<'_>, pace: Pace) -> Result<(), Failure> {
 
 /// Whether a file of this size ends with a whole line, as far as can be told. What another process
 /// is writing at this moment may be seen half done; what stays so was cut off.
-fn ends_in_a_line(reader: i32, mut size: i64) -> bool {
+fn ends_in_a_line(reader: i32, writer: i32, mut size: i64) -> bool {
     for _ in 0..LOOKS {
         let mut last = 0u8;
         // SAFETY: the kernel writes at most the one byte.
@@ -304,6 +304,10 @@ fn ends_in_a_line(reader: i32, mut size: i64) -> bool {
         if got != 1 || last == b'\n' {
             return true;
         }
+        // Writes of nothing, which most filesystems have wait for the one that is under way; for the
+        // others, a moment.
+        // SAFETY: no byte is read.
+        unsafe { libc::write(writer, (&raw const last).cast(), 0) };
         raw::pause_1ms();
         match open::stat(reader) {
             Ok(stat) if stat.size == size => return false,
@@ -352,7 +356,7 @@ fn to_fd(fd: i32, bytes: Bytes<'_>, pace: Pace) -> Result<(), Failure> {
             let appends = bytes.is_event() && flags & libc::O_APPEND != 0 && stat.size > 0;
             let whole = !appends
                 || anew(fd, libc::O_RDONLY)
-                    .is_none_or(|reader| ends_in_a_line(reader.fd(), stat.size));
+                    .is_none_or(|reader| ends_in_a_line(reader.fd(), fd, stat.size));
             write_whole(fd, bytes.after(whole), Way::Whole, pace)
         }
         _ => write_whole(fd, bytes.after(true), Way::Whole, pace),
