@@ -368,7 +368,7 @@ class GpuBench:
     def _natives(self, natives, ends):
         rows = [Row(native.key, native.what, native.unit, native.aim) for native in natives]
         asked = [word for native in natives for word in (native.mode, str(native.count))]
-        try:
+        with self._telling(*rows):
             measure = self.work / "measure"
             self._compiled(ROOT / "scripts" / "bench.d" / "measure.c", measure)
             while len(rows[0].pairs) < self.options.pairs and (not rows[0].pairs or time.monotonic() < ends):
@@ -377,12 +377,6 @@ class GpuBench:
                 for number, row in enumerate(rows):
                     row.pairs.append((float(figures[None][number]), float(figures[self.library][number])))
                     self.record.keep(row)
-        except Failed as failed:
-            for row in rows:
-                row.pairs, row.note = [], str(failed)
-            self.missing += len(rows)
-        for row in rows:
-            self.record.end(row)
 
     @staticmethod
     def _compiled(source, output, *flags):
