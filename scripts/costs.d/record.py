@@ -32,6 +32,21 @@ class Record:
         # Tables of more than two sides, as bench.d/starts.py prints them.
         self.tables = []
 
+    def go_on(self):
+        """Takes the rows that the file has of an earlier run with the same library on the same machine; what is
+        measured now replaces its own. ValueError where the file is another's."""
+        told, rows = read(self.path)
+        was, now = told["machine"], self.told["machine"]
+        if told["script"] != self.told["script"] or told["library"] != self.told["library"]:
+            raise ValueError(f"{self.path} has figures of another script or library: take them anew")
+        if {**was, "load": 0, "packages": {}} != {**now, "load": 0, "packages": {}}:
+            raise ValueError(f"{self.path} has figures of another machine: take them anew")
+        # What is told is the worse: at which load any of them were taken.
+        now["load"] = max(was["load"], now["load"])
+        now["packages"] = dict(was.get("packages", {}))
+        self.rows = {row.key: row for row in rows}
+        self.tables = told["tables"]
+
     def start(self):
         print(machines.sentence(self.told["machine"]))
         print(f"  {'':<54}{'bare':>9}{'guarded':>9}{'more':>9}{'times':>8}  {'95 % sure':<17}{'aim':<9}", flush=True)

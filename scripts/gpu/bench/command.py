@@ -72,6 +72,9 @@ def arguments(argv):
                         help="for all of it, divided over the rows (540)")
     parser.add_argument("--only", default="", metavar="PATTERN", help="rows whose key matches")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures go as well, after every turn")
+    parser.add_argument("--again", action="store_true",
+                        help="FILE has an earlier run's rows, with this library on this machine: those that are not "
+                        "measured now stay in it")
     parser.add_argument("--on-cpu", action="store_true",
                         help="try the script where there is no GPU; the figures mean nothing")
     parser.add_argument("--check-figures", action="store_true",
@@ -79,7 +82,10 @@ def arguments(argv):
     parser.add_argument("--check-itself", action="store_true",
                         help="needs no GPU: what is the same has to be no worse, and what is slower by 1 %% has to be "
                         "told; of a machine that is at rest")
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    if options.again and not options.json:
+        parser.error("--again goes on with the file that --json names")
+    return options
 
 
 def main(argv):
@@ -100,6 +106,12 @@ def main(argv):
     work = Path(tempfile.mkdtemp(prefix="gpu-bench-"))
     try:
         record = Record("scripts/gpu-bench", library, told, options.json)
+        if options.again:
+            try:
+                record.go_on()
+            except (OSError, TypeError, ValueError) as trouble:
+                print(f"gpu-bench: {trouble}", file=sys.stderr)
+                return 2
         bench = GpuBench(options, library.resolve(), record, work)
         return bench.check_itself() if options.check_itself else bench.run()
     finally:
