@@ -1,6 +1,7 @@
 """A web application for any server: `application` speaks WSGI, `asgi` ASGI. What it answers is server_application's; asked
 for /plain it leaves CUDA alone; asked for /reloads it tells how often uWSGI has been reloaded.
 """
+import ctypes
 import os
 
 from server_application import compute
@@ -9,7 +10,14 @@ from server_application import compute
 def answer(path):
     if path == "/plain":
         return "plain"
-    return os.environ.get("UWSGI_RELOADS", "0") if path == "/reloads" else compute()
+    return reloads() if path == "/reloads" else compute()
+
+
+def reloads():
+    """As the C library has it: a uWSGI that is an extension module sets it when Python has read its environment."""
+    getenv = ctypes.CDLL(None).getenv
+    getenv.restype = ctypes.c_char_p
+    return (getenv(b"UWSGI_RELOADS") or b"0").decode()
 
 
 def application(environ, start_response):

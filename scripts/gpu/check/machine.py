@@ -103,6 +103,20 @@ print(importlib.metadata.version("litserve"))
 import gunicorn
 print(gunicorn.__version__)
 """,
+    # The machine's own, or the one that a package brings.
+    "uwsgi": """
+import importlib.util, os, shutil, subprocess, sys
+package = importlib.util.find_spec("pyuwsgi")
+brought = [os.path.join(os.path.dirname(package.origin), "bin")] if package else []
+paths = [os.environ["PATH"], os.path.dirname(sys.executable), *brought]
+server = shutil.which("uwsgi", path=os.pathsep.join(paths))
+assert server, "no uwsgi, and no pyuwsgi"
+print(subprocess.run([server, "--version"], capture_output=True, text=True, check=True).stdout.split()[-1])
+""",
+    "multiprocess": """
+import multiprocess
+print(multiprocess.__version__)
+""",
     "uvicorn": """
 import uvicorn
 print(uvicorn.__version__)

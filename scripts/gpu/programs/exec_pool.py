@@ -1,8 +1,8 @@
 """CuPy, numba and JAX: the parent computes on the GPU, then the two workers of a Pool do, each its own
-share of the tasks. `... cupy|numba|jax`
+share of the tasks. `... cupy|numba|jax [multiprocess]`: the package whose Pool it is, if not Python's.
 """
 
-import multiprocessing
+import importlib
 import sys
 
 import fresh
@@ -28,6 +28,7 @@ def by_jax(number):
     return int((jnp.arange(8) * number).sum())
 
 
+multiprocessing = importlib.import_module(sys.argv[2] if len(sys.argv) > 2 else "multiprocessing")
 compute = {"cupy": by_cupy, "numba": by_numba, "jax": by_jax}[sys.argv[1]]
 
 

