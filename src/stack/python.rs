@@ -232,7 +232,7 @@ impl Interpreter {
     fn innermost(&self, thread: usize, memory: &mut Reader) -> Option<usize> {
         let first = memory.word(thread + self.layout.thread_frame)?;
         match self.layout.cframe {
-            Some(offset) => memory.word(first + offset),
+            Some(offset) => memory.word(first.checked_add(offset)?),
             None => Some(first),
         }
     }

@@ -12,10 +12,19 @@
 //!
 //! This module may not allocate, lock, or call the loader, and leaves `errno` alone.
 
+#[cfg(fuzzing)]
+mod fuzz;
+
 use core::ffi::c_int;
+#[cfg(not(fuzzing))]
+use core::ptr::{copy, read_volatile};
 use core::sync::atomic::{AtomicU8, Ordering};
+#[cfg(not(fuzzing))]
+use libc::memcmp;
 
 use super::raw::ErrnoGuard;
+#[cfg(fuzzing)]
+use fuzz::{copy, memcmp, read_volatile};
 
 /// The smallest page there is; where pages are larger, each is proven in several parts.
 const PAGE: usize = 4096;
@@ -71,7 +80,7 @@ impl Reader {
             // SAFETY: the kernel has just read from this page, and `here` bytes from `address`
             // end within it. `now` is a Rust buffer of that length; should the two overlap
             // (somebody reads the buffer itself), `copy` allows it.
-            unsafe { core::ptr::copy(address as *const u8, now.as_mut_ptr(), here) };
+            unsafe { copy(address as *const u8, now.as_mut_ptr(), here) };
             let Some(next) = address.checked_add(here) else {
                 return later.is_empty();
             };
@@ -94,8 +103,8 @@ impl Reader {
             // end within it; `now` is a Rust buffer of that length, which `copy` lets overlap.
             unsafe {
                 let from = address as *const u8;
-                if libc::memcmp(from.cast(), now.as_ptr().cast(), here) != 0 {
-                    core::ptr::copy(from, now.as_mut_ptr(), here);
+                if memcmp(from.cast(), now.as_ptr().cast(), here) != 0 {
+                    copy(from, now.as_mut_ptr(), here);
                     differs = true;
                 }
             }
@@ -116,7 +125,7 @@ impl Reader {
         }
         // SAFETY: aligned, so all of it lies in the page that the kernel has just read from.
         // Volatile, because the program's other threads may write there.
-        Some(unsafe { (address as *const usize).read_volatile() })
+        Some(unsafe { read_volatile(address as *const usize) })
     }
 
     /// The byte at `address`.
@@ -126,7 +135,7 @@ impl Reader {
             return None;
         }
         // SAFETY: the kernel has just read from this page; volatile as in `word`.
-        Some(unsafe { (address as *const u8).read_volatile() })
+        Some(unsafe { read_volatile(address as *const u8) })
     }
 
     #[inline]

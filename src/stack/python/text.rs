@@ -84,7 +84,7 @@ struct Text {
 
 impl Text {
     fn at(object: usize, str_type: usize, layout: &Layout, memory: &mut Reader) -> Option<Self> {
-        if memory.word(object + layout.object_type)? != str_type {
+        if memory.word(object.checked_add(layout.object_type)?)? != str_type {
             return None;
         }
         let length = memory.word(object + layout.str_length)?;
