@@ -260,7 +260,10 @@ fn place(address: usize) -> Option<(&'static Chunk, usize)> {
 }
 
 fn share(address: usize) {
-    let Some((chunk, page)) = TABLE.iter().find_map(Chunk::take).or_else(Chunk::create) else {
+    // Asked once, and not of each chunk: a program may have very many.
+    let me = raw::getpid();
+    let taken = TABLE.iter().find_map(|chunk| chunk.take(me));
+    let Some((chunk, page)) = taken.or_else(|| Chunk::create(me)) else {
         return;
     };
     let fd = chunk.fd.load(Ordering::Acquire);
@@ -311,13 +314,13 @@ impl Chunk {
         changed.ok().map(Count)
     }
 
-    fn is_mine(&self) -> bool {
-        self.owner.load(Ordering::Acquire) == raw::getpid()
+    fn is_of(&self, process: i32) -> bool {
+        self.owner.load(Ordering::Acquire) == process
     }
 
-    /// The next page of this chunk, if this process gives out its pages and one is left.
-    fn take(&'static self) -> Option<(&'static Self, usize)> {
-        if !self.is_mine() {
+    /// The next page of this chunk, if `me`, this process, gives out its pages and one is left.
+    fn take(&'static self, me: i32) -> Option<(&'static Self, usize)> {
+        if !self.is_of(me) {
             return None;
         }
         let before = self.change(|count| {
@@ -342,7 +345,7 @@ impl Chunk {
         TABLE.iter().find(|chunk| chunk.fd.exchange(FREE, CLAIMED))
     }
 
-    fn create() -> Option<(&'static Self, usize)> {
+    fn create(me: i32) -> Option<(&'static Self, usize)> {
         let chunk = Self::claim()?;
         let Some((fd, inode)) = memfd() else {
             chunk.fd.store(FREE, Ordering::Release);
@@ -351,7 +354,7 @@ impl Chunk {
         chunk.inode.store(inode, Ordering::Relaxed);
         chunk.count.store(Count::of(1, 1).0, Ordering::Relaxed);
         chunk.fd.store(fd, Ordering::Release);
-        chunk.owner.store(raw::getpid(), Ordering::Release);
+        chunk.owner.store(me, Ordering::Release);
         Some((chunk, 0))
     }
 
@@ -368,7 +371,9 @@ impl Chunk {
     /// has pages of it left to give.
     fn give_back(&self) {
         self.change(|count| Some(Count::of(count.given(), count.live() - 1)));
-        let gone = |count: Count| count.live() == 0 && (count.given() == PAGES || !self.is_mine());
+        let gone = |count: Count| {
+            count.live() == 0 && (count.given() == PAGES || !self.is_of(raw::getpid()))
+        };
         if self
             .change(|count| gone(count).then_some(Count::GONE))
             .is_none()
