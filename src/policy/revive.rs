@@ -208,6 +208,21 @@ fn of_the_parent() -> Option<Refusal> {
 
 /// Gives this process a driver of its own. False where that cannot be done.
 pub fn act(call: &Call<'_>) -> bool {
+    settle(|| decide(call))
+}
+
+/// A runtime asks the driver for its private tables, which it does right before it initialises it:
+/// whether this process has a driver of its own now. Where it gets none, that is no violation yet.
+pub fn for_runtime(call: &Call<'_>) -> bool {
+    let config = config::get();
+    // Asked when no other thread is at it: a driver that is being put back would be refused.
+    let act = || !would_refuse() && decide(call);
+    config.revives() && config.in_place().is_none() && settle(act)
+}
+
+/// Whether this process has a driver of its own, which `decide` gives it where that is not settled
+/// yet; other threads of it wait for that.
+fn settle(decide: impl FnOnce() -> bool) -> bool {
     let here = thread::current();
     if here.reviving.get() != 0 {
         // A signal handler, in the middle of it: the driver answers as far as it has come.
@@ -220,19 +235,12 @@ pub fn act(call: &Call<'_>) -> bool {
     let revived = match gate::standing() {
         Standing::Own => true,
         Standing::Forked if REFUSED_IN.load(Ordering::Acquire) == raw::getpid() => false,
-        Standing::Forked => decide(call),
+        Standing::Forked => decide(),
     };
     drop(held);
     here.in_driver.set(here.in_driver.get() - 1);
     here.reviving.set(0);
     revived
-}
-
-/// A runtime asks the driver for its private tables, which it does right before it initialises it:
-/// whether this process has a driver of its own now. Where it gets none, that is no violation yet.
-pub fn for_runtime(call: &Call<'_>) -> bool {
-    let config = config::get();
-    config.revives() && config.in_place().is_none() && !would_refuse() && act(call)
 }
 
 fn decide(call: &Call<'_>) -> bool {

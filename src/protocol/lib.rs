@@ -14,10 +14,11 @@
 //! | [`standing`] | the word that says whether this process was forked from an initialised one |
 //! | [`functions`] | the functions that were handed out, found by their addresses |
 //! | [`tellers`] | which process of a family tells a cause, and who takes over when it is killed |
+//! | [`turns`] | what threads of a process do by turns, until one has done it for good |
 //! | [`sync`] | the atomics and cells, which a model has its own of |
 //!
 //! No lock, no allocation, no system call, no panic: most of it runs in forked children that may hold
-//! any lock for ever. Zeroed memory is a valid beginning of everything.
+//! any lock for ever. (Whoever takes turns is told how to wait.) Zeroed memory is a valid beginning of everything.
 #![cfg_attr(not(any(test, loom)), no_std)]
 
 pub mod clearing;
@@ -30,6 +31,7 @@ mod model;
 pub mod standing;
 pub mod sync;
 pub mod tellers;
+pub mod turns;
 
 #[cfg(test)]
 #[cfg(not(loom))]

@@ -12,6 +12,7 @@ mod functions;
 mod initialisation;
 mod standing;
 mod tellers;
+mod turns;
 
 use loom::model::Builder;
 

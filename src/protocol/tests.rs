@@ -2,7 +2,7 @@
 //! models have in small, for `scripts/check-miri` to look at, too.
 
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread;
 
 use crate::forks::Forks;
@@ -10,6 +10,7 @@ use crate::functions::{Asked, Functions, Name};
 use crate::initialisation::{Initialisation, Moments};
 use crate::sync::Cell;
 use crate::tellers::{Others, Tellers, Telling};
+use crate::turns::{Turns, Waiting};
 
 const THREADS: usize = 4;
 
@@ -149,4 +150,39 @@ fn one_tells_and_the_others_name_it() {
         },
     );
     assert_eq!(repeats.into_inner() as usize, THREADS - 1);
+}
+
+/// Comes back for no reason.
+struct Looking;
+
+impl Waiting for Looking {
+    fn wait(&self, _word: &AtomicU64, _value: u64) {
+        thread::yield_now();
+    }
+
+    fn wake(&self, _word: &AtomicU64) {}
+}
+
+/// The third turn is the last.
+#[test]
+fn turns_are_taken_until_it_is_done() {
+    struct Taken(Cell<u32>);
+    // SAFETY: touched by the thread whose turn it is.
+    unsafe impl Sync for Taken {}
+    static TURNS: Turns = Turns::new();
+    static TAKEN: Taken = Taken(Cell::new(0));
+    at_once(|_| {
+        if TURNS.take(7, &Looking) {
+            // SAFETY: this thread has the turn.
+            let taken = TAKEN.0.with_mut(|taken| unsafe {
+                *taken += 1;
+                *taken
+            });
+            TURNS.give_back(7, taken == 3, &Looking);
+        }
+    });
+    assert!(!TURNS.take(7, &Looking));
+    // SAFETY: no other thread is left.
+    assert_eq!(TAKEN.0.with(|taken| unsafe { *taken }), 3);
+    assert!(TURNS.take(8, &Looking), "another process's");
 }

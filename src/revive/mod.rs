@@ -25,14 +25,49 @@ pub mod thread_specific;
 
 use crate::config;
 use crate::lineage;
+use crate::sys::process_lock::ProcessOnce;
+use crate::sys::thread;
+
+/// What is to be known of the time around the first `cuInit`, until one has succeeded: from then on
+/// the process is not what it was before it. Of several threads' calls at once the first that comes
+/// back notes how it is then, and the others wait for that: what they do next (a runtime API enters
+/// itself with the driver, NVML opens its files) would be taken for the driver's own.
+static AROUND: ProcessOnce = ProcessOnce::new();
 
 /// Right before `cuInit`, the true one at `driver`, is called in a process that may be the first of
 /// its line to do so: what is to be known of the time before.
 pub fn before_driver(driver: usize) {
     if config::get().revives() && lineage::is_clean() {
         image::save(Some(driver));
-        inherited::note_before();
+        around(|| {
+            inherited::note_before();
+            false
+        });
     }
+}
+
+/// `cuInit` has returned: what is to be known of the time after, if it `succeeded` for the first time
+/// in this process.
+pub fn after_driver(succeeded: bool) {
+    if config::get().revives() {
+        around(|| {
+            inherited::note_after();
+            if succeeded {
+                runtime::driver_started();
+            }
+            succeeded
+        });
+    }
+}
+
+fn around(note: impl FnOnce() -> bool) {
+    let here = thread::current();
+    if here.reviving.replace(1) != 0 {
+        // A signal handler, in the middle of it.
+        return;
+    }
+    AROUND.attempt(note);
+    here.reviving.set(0);
 }
 
 /// A function of the driver's at `found` is about to be given out, to anybody: NVML calls libcuda,
@@ -40,16 +75,6 @@ pub fn before_driver(driver: usize) {
 pub fn before_use(found: usize) {
     if config::get().revives() && lineage::is_clean() && !image::is_saved() {
         image::save(Some(found));
-    }
-}
-
-/// `cuInit` has returned; `succeeded` for the first time in this process's line.
-pub fn after_driver(succeeded: bool) {
-    if config::get().revives() {
-        inherited::note_after();
-        if succeeded && !lineage::initialised_here() {
-            runtime::driver_started();
-        }
     }
 }
 

@@ -5,18 +5,15 @@
 //! A thread that has it must not come again (a signal handler could): who takes it says so in the
 //! thread's own block first.
 
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64};
+
+use forkguard_protocol::turns::{Turns, Waiting};
 
 use super::raw;
 
-const FREE: u32 = 0;
-const HELD: u32 = 1;
-/// Held, and another thread may be waiting.
-const AWAITED: u32 = 2;
-
-/// The process above, what it does with the lock below.
+/// Whose turn it is, in which process ([`forkguard_protocol::turns`]).
 #[derive(Default)]
-pub struct ProcessLock(AtomicU64);
+pub struct ProcessLock(Turns);
 
 /// Gives the lock back when dropped.
 pub struct Held<'a>(&'a ProcessLock);
@@ -24,63 +21,67 @@ pub struct Held<'a>(&'a ProcessLock);
 impl ProcessLock {
     /// Free.
     pub const fn new() -> Self {
-        Self(AtomicU64::new(0))
+        Self(Turns::new())
     }
 
     /// Takes it; waits while another thread of this very process has it.
     pub fn take(&self) -> Held<'_> {
-        let me = u64::from(raw::getpid() as u32) << 32;
-        let mut taken = HELD;
-        loop {
-            let state = self.0.load(Ordering::Relaxed);
-            if state >> 32 != me >> 32 || state as u32 == FREE {
-                let ours = me | u64::from(taken);
-                if self
-                    .0
-                    .compare_exchange(state, ours, Ordering::Acquire, Ordering::Relaxed)
-                    .is_ok()
-                {
-                    return Held(self);
-                }
-                continue;
-            }
-            let awaited = me | u64::from(AWAITED);
-            if state == awaited
-                || self
-                    .0
-                    .compare_exchange(state, awaited, Ordering::Relaxed, Ordering::Relaxed)
-                    .is_ok()
-            {
-                raw::wait_while(self.phase(), AWAITED);
-                // Others may wait as well: whoever gets it now wakes the next.
-                taken = AWAITED;
-            }
-        }
-    }
-
-    /// The lower half, for the kernel.
-    fn phase(&self) -> &AtomicU32 {
-        const _: () = assert!(cfg!(target_endian = "little"), "the lower half comes first");
-        // SAFETY: the first four bytes of eight that are aligned and atomic, and live as long; the
-        // kernel alone reads them by this address.
-        unsafe { AtomicU32::from_ptr(self.0.as_ptr().cast()) }
+        // Always: nobody gives such a lock back for good.
+        self.0.take(raw::getpid(), &Kernel);
+        Held(self)
     }
 }
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        let me = u64::from(raw::getpid() as u32) << 32;
-        let before = self.0.0.swap(me | u64::from(FREE), Ordering::Release);
-        if before as u32 == AWAITED {
-            raw::wake_all(self.0.phase());
+        self.0.0.give_back(raw::getpid(), false, &Kernel);
+    }
+}
+
+/// What is done in a process under such a lock until it has been done for good.
+#[derive(Default)]
+pub struct ProcessOnce(Turns);
+
+impl ProcessOnce {
+    /// Not done.
+    pub const fn new() -> Self {
+        Self(Turns::new())
+    }
+
+    /// Does `act`, which answers whether that was for good; waits while another thread of this very
+    /// process is at it. Where one has done it for good, it is not done again.
+    pub fn attempt(&self, act: impl FnOnce() -> bool) {
+        if self.0.take(raw::getpid(), &Kernel) {
+            let is_done = act();
+            self.0.give_back(raw::getpid(), is_done, &Kernel);
         }
     }
+}
+
+struct Kernel;
+
+impl Waiting for Kernel {
+    fn wait(&self, word: &AtomicU64, value: u64) {
+        raw::wait_while(phase(word), value as u32);
+    }
+
+    fn wake(&self, word: &AtomicU64) {
+        raw::wake_all(phase(word));
+    }
+}
+
+/// The half of the word that the kernel looks at: what its process does.
+fn phase(word: &AtomicU64) -> &AtomicU32 {
+    const _: () = assert!(cfg!(target_endian = "little"), "the lower half comes first");
+    // SAFETY: the first four bytes of eight that are aligned and atomic, and live as long; the
+    // kernel alone reads them by this address.
+    unsafe { AtomicU32::from_ptr(word.as_ptr().cast()) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
     fn one_thread_at_a_time_has_it() {
@@ -110,9 +111,24 @@ mod tests {
     #[test]
     fn what_another_process_held_is_free() {
         let lock = ProcessLock::new();
-        let parent = u64::from(raw::getpid() as u32 + 1) << 32;
-        lock.0.store(parent | u64::from(AWAITED), Ordering::Relaxed);
+        assert!(lock.0.take(raw::getpid() + 1, &Kernel));
         drop(lock.take());
         drop(lock.take());
+    }
+
+    #[test]
+    fn what_is_done_is_not_done_again() {
+        static ONCE: ProcessOnce = ProcessOnce::new();
+        static TRIES: AtomicUsize = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    ONCE.attempt(|| TRIES.fetch_add(1, Ordering::Relaxed) == 2);
+                    // Whoever comes back has waited for it, or has failed.
+                    assert!(TRIES.load(Ordering::Relaxed) > 0);
+                });
+            }
+        });
+        assert_eq!(TRIES.load(Ordering::Relaxed), 3);
     }
 }

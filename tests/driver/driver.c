@@ -167,12 +167,10 @@ static void check_books(unsigned char last)
     abort();
 }
 
-CUresult cuInit(unsigned flags)
+static CUresult start(void)
 {
     if (state.initialised)
         return forked() ? CUDA_ERROR_NOT_INITIALIZED : CUDA_SUCCESS;
-    if (flags)
-        return CUDA_ERROR_INVALID_VALUE;
     check_books(0);
     if (asked("FAKE_CUDA_SELF_LOOKUP"))
         look_itself_up();
@@ -216,6 +214,28 @@ CUresult cuInit(unsigned flags)
         wait_for_the_test(getenv("FAKE_CUDA_INIT_WAITS"));
     state.initialised = 1;
     return CUDA_SUCCESS;
+}
+
+// Of threads that come at once one starts it, and the others wait for that.
+static struct {
+    pthread_mutex_t one;
+    pid_t here;
+} starting = {.one = PTHREAD_MUTEX_INITIALIZER};
+
+CUresult cuInit(unsigned flags)
+{
+    if (state.initialised)
+        return forked() ? CUDA_ERROR_NOT_INITIALIZED : CUDA_SUCCESS;
+    if (flags)
+        return CUDA_ERROR_INVALID_VALUE;
+    if (starting.here && starting.here != getpid())  // the parent's thread that was at it is not here
+        pthread_mutex_init(&starting.one, NULL);
+    pthread_mutex_lock(&starting.one);
+    starting.here = getpid();
+    CUresult result = start();
+    starting.here = 0;
+    pthread_mutex_unlock(&starting.one);
+    return result;
 }
 
 // The end of the process that initialised: whoever wrote into its channel meanwhile is found out.

@@ -196,11 +196,13 @@ fn main() {
     for name in WITH_SCENARIOS {
         shop.program(name, &format!("{name}.c"), &[scenarios.as_ref()]);
     }
-    shop.program(
-        "revive",
-        "revive.c",
-        &[scenarios.as_ref(), runtime.as_ref()],
-    );
+    for name in ["revive", "revive_at_once"] {
+        shop.program(
+            name,
+            &format!("{name}.c"),
+            &[scenarios.as_ref(), runtime.as_ref()],
+        );
+    }
     shop.program("throws", "throws.cpp", &[]);
     shop.program("entries", "entries.cpp", &[scenarios.as_ref()]);
     shop.program("pystack_embed", "pystack_embed.c", &["-rdynamic".as_ref()]);
