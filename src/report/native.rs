@@ -38,7 +38,8 @@ fn file_name(path: &'static str) -> &'static str {
 /// The library through which a call came (or the program), by its file name.
 pub fn library(caller: usize) -> Option<&'static str> {
     let located = modules::locate_module(caller.checked_sub(1)?)?;
-    Some(file_name(located.path)).filter(|name| !name.is_empty())
+    let is_known = located.path != modules::UNKNOWN;
+    Some(file_name(located.path)).filter(|name| is_known && !name.is_empty())
 }
 
 /// Whether a file name is a shared library's, not a program's.

@@ -19,6 +19,9 @@ const CAPACITY: usize = 1024;
 /// Bytes of the longest path.
 const PATH: usize = 4096;
 
+/// The path of what has none that can be told any more.
+pub const UNKNOWN: &str = "?";
+
 /// An object, and where it lies.
 #[derive(Clone, Copy)]
 pub struct Module {
@@ -47,26 +50,31 @@ impl Module {
         (self.start..self.end).contains(&address)
     }
 
-    /// The object's path; empty for the program itself.
+    /// The object's path; empty for the program itself, and [`UNKNOWN`] for what was
+    /// unloaded.
     ///
-    /// The loader frees the name of what it unloads, and what was read in the parent may be gone
-    /// in the child; so it is proven before it is followed.
+    /// The loader frees the name of what it unloads, and a text of the program's may lie there by
+    /// now: it is not told. What was read in the parent may be gone in the child, too; so the name
+    /// is proven before it is followed.
     pub fn path(&self) -> &'static str {
         let name = self.object.name;
         if name.is_null() {
             return "";
+        }
+        if !elf::is_there(&self.object, self.start) {
+            return UNKNOWN;
         }
         let mut reader = memory::Reader::default();
         for at in 0..PATH {
             match reader.byte(name.addr() + at) {
                 Some(0) => break,
                 Some(_) => {}
-                None => return "?",
+                None => return UNKNOWN,
             }
         }
         // SAFETY: readable up to its NUL, as was seen just now; this thread looks at it at once.
         let path: &'static CStr = unsafe { CStr::from_ptr(name) };
-        path.to_str().unwrap_or("?")
+        path.to_str().unwrap_or(UNKNOWN)
     }
 
     /// The build id of its file, and how many bytes that has.
@@ -250,4 +258,25 @@ fn nearest_symbol(object: &'static Object, address: usize) -> Option<(&'static s
         CStr::from_ptr((object.strings as *const core::ffi::c_char).add(symbol.st_name as usize))
     };
     Some((name.to_str().ok()?, distance))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The kernel's and the program's own, too.
+    #[test]
+    fn what_is_loaded_has_its_path() {
+        let mut count = 0;
+        elf::each_object(|object| {
+            let name = core::str::from_utf8(object.path()).expect("paths here are text");
+            assert_eq!(Module::of(object).path(), name);
+            count += 1;
+            true
+        });
+        assert!(
+            count >= 3,
+            "the program, the kernel's object, the C library"
+        );
+    }
 }

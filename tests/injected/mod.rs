@@ -285,12 +285,20 @@ pub fn revive(what: &What) {
     });
 }
 
+/// What Python says when it is refused chance: its own question, which goes through the guard, and to which it gets the
+/// kernel's answer.
+const NO_CHANCE: [&str; 2] = ["_Py_HashRandomization_Init: failed", "os.urandom("];
+
 /// A worker of Python's; with a template, or without.
 pub fn worker(what: &What, template: &str) {
     let program = python_with_packages("injected.py")
         .policy("exec,abort")
         .env("FORKGUARD_TEMPLATE", template);
-    what.of(program).at_most(SOME).judge(|outcome, _| {
+    what.of(program).at_most(SOME).judge(|outcome, hit| {
+        let no_chance = NO_CHANCE.iter().any(|said| outcome.stderr.contains(said));
+        if hit.of("getrandom") && outcome.stdout.is_empty() && no_chance {
+            return Ok(());
+        }
         served(
             outcome,
             &["init 0 count 0", "exit code 0", "parent 0"],

@@ -35,6 +35,12 @@ impl Hit {
         let lines = self.told.lines();
         lines.filter_map(|line| line.split(' ').nth(1)?.parse().ok())
     }
+
+    /// Whether it was a call of this name, or began with one.
+    pub fn of(&self, name: &str) -> bool {
+        let first = self.told.lines().next();
+        first.and_then(|line| line.split(' ').nth(2)) == Some(name)
+    }
 }
 
 impl fmt::Display for Hit {
