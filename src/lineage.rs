@@ -281,6 +281,7 @@ impl Attempt {
         teardown::prepare();
         record::begin(initialisation());
         crate::report::emit::initialised(initialisation());
+        python::torch::initialised();
         python::audit::arm();
         python::template::initialised();
         python::absent::initialised();

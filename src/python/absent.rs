@@ -2,15 +2,17 @@
 //! had imported are told.
 //!
 //! The parent registers a handler with the interpreter, once CUDA is initialised; the child runs it
-//! at the end of its repair. Only Python code, so nothing of it stands on a forked child's way to a
-//! report.
+//! at the end of its repair. Where C code forks and does not tell the interpreter (uWSGI), no handler
+//! runs: such a child is told when it comes back to Python code. Only Python code, so nothing of it
+//! stands on a forked child's way to a report.
 
 use core::ffi::{CStr, c_char, c_int, c_void};
-use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering};
 
 use super::api::{self, Object};
 use super::embedded::{self, Source, sources};
 use super::native::{Calls, Method, calls, method};
+use super::pending;
 use crate::policy::cpu;
 use crate::report::emit;
 use crate::sys::raw;
@@ -47,6 +49,12 @@ static WATCHED: AtomicBool = AtomicBool::new(false);
 /// The process that has asked its main thread to register it.
 static PENDING_IN: AtomicI32 = AtomicI32::new(0);
 
+/// What tells the frameworks, once the interpreter has the handler: a function of the package's, which
+/// stays as long as the interpreter does.
+static TELL: AtomicPtr<c_void> = AtomicPtr::new(core::ptr::null_mut());
+/// The process that has asked its main thread to look whether it is such a child.
+static LOOKING_IN: AtomicI32 = AtomicI32::new(0);
+
 /// CUDA was initialised in this process: has the main thread register the handler when it comes back
 /// to Python code. Here the caller may hold any lock of a library's. A program that is forked by C
 /// code (uWSGI) has no later moment.
@@ -54,11 +62,12 @@ pub fn initialised() {
     if !config::get().may_be_absent() || !api::is_initialized() {
         return;
     }
-    let Some(calls) = calls() else { return };
-    calls.once_on_main_thread(&PENDING_IN, begin);
+    if calls().is_some() {
+        pending::ask_once(&PENDING_IN, begin);
+    }
 }
 
-/// On the main thread, with the GIL. A pending call is inherited: it may run in a forked child.
+/// On the main thread, with the GIL; perhaps in a forked child.
 unsafe extern "C" fn begin(_nothing: *mut c_void) -> c_int {
     if PENDING_IN.load(Ordering::Relaxed) == raw::getpid() && api::holds_gil() {
         watch();
@@ -93,12 +102,48 @@ pub fn watch() {
             (calls.err_clear)();
         } else {
             (calls.decref)(done);
+            TELL.store((calls.dict_get)(space, c"tell".as_ptr()), Ordering::Release);
         }
     }
 }
 
+/// This process forks. If it is C code that does so, the child hears of it by what is asked of the
+/// interpreter here: a pending call is inherited, and whichever of the two comes back to Python code
+/// looks what it is.
+pub fn before_fork() {
+    // uWSGI does not hold the GIL when it forks; what is asked for needs none.
+    if !TELL.load(Ordering::Acquire).is_null() {
+        pending::ask_once(&LOOKING_IN, look);
+    }
+}
+
+/// On the main thread, with the GIL. A child of Python's own fork has been told: the function knows.
+unsafe extern "C" fn look(_nothing: *mut c_void) -> c_int {
+    LOOKING_IN.store(0, Ordering::Relaxed);
+    let tell = TELL.load(Ordering::Acquire);
+    if !tell.is_null()
+        && cpu::is_absent()
+        && api::holds_gil()
+        && let Some(calls) = calls()
+    {
+        let _errno = raw::ErrnoGuard::new();
+        // SAFETY: the GIL is held; the function lives as long as the interpreter, whose end forgets
+        // it; what it raises it was to catch itself, and is not the program's.
+        unsafe {
+            let done = (calls.call)(tell, core::ptr::null_mut::<()>());
+            if done.is_null() {
+                (calls.err_clear)();
+            } else {
+                (calls.decref)(done);
+            }
+        }
+    }
+    0
+}
+
 /// The interpreter ends; a program that takes Python in may start another one.
 pub fn forget() {
+    TELL.store(core::ptr::null_mut(), Ordering::Release);
     WATCHED.store(false, Ordering::Release);
 }
 

@@ -33,6 +33,7 @@ impl Symbol {
     }
 }
 
+pub(super) static ADD_PENDING_CALL: Symbol = Symbol::new();
 static IS_INITIALIZED: Symbol = Symbol::new();
 static THREAD_STATE: Symbol = Symbol::new();
 static THREAD_STATE_OLD: Symbol = Symbol::new();
@@ -64,6 +65,7 @@ pub fn prepare() {
     if MODULES.get().is_some() {
         for (symbol, name) in [
             (&IS_INITIALIZED, c"Py_IsInitialized"),
+            (&ADD_PENDING_CALL, c"Py_AddPendingCall"),
             (&THREAD_STATE, c"PyThreadState_GetUnchecked"),
             (&THREAD_STATE_OLD, c"_PyThreadState_UncheckedGet"),
             (&GIL_STATE, c"PyGILState_GetThisThreadState"),

@@ -13,6 +13,7 @@ use super::absent;
 use super::adapter::{self, Answer};
 use super::api;
 use super::native::{self, Calls};
+use super::pending;
 use crate::policy::exec;
 use crate::sys::{raw, thread};
 use crate::{config, lineage};
@@ -46,8 +47,10 @@ pub fn arm() {
         }
     } else if !ARMED.swap(true, Ordering::AcqRel) {
         PENDING_IN.store(raw::getpid(), Ordering::Relaxed);
-        // SAFETY: takes a function and its argument, from any thread, without the GIL.
-        unsafe { (calls.add_pending_call)(add_later, core::ptr::null_mut()) };
+        if !pending::ask(add_later) {
+            PENDING_IN.store(0, Ordering::Relaxed);
+            ARMED.store(false, Ordering::Release);
+        }
     }
 }
 
@@ -68,7 +71,7 @@ fn add(calls: &Calls) {
     }
 }
 
-/// On the main thread, with the GIL. A pending call is inherited: it may run in a forked child.
+/// On the main thread, with the GIL; perhaps in a forked child.
 unsafe extern "C" fn add_later(_nothing: *mut c_void) -> c_int {
     if PENDING_IN.swap(0, Ordering::Relaxed) == raw::getpid()
         && let Some(calls) = native::calls()

@@ -12,6 +12,7 @@ mod embedded;
 pub mod hash_secret;
 pub mod memory;
 pub mod native;
+mod pending;
 pub mod spawn;
 pub mod template;
 pub mod torch;
@@ -29,4 +30,5 @@ pub fn before_fork() {
     prepare();
     torch::watch();
     audit::arm();
+    absent::before_fork();
 }

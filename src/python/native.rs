@@ -1,15 +1,15 @@
 //! The C API that running Python code needs, and the functions that the adapter calls back.
 
 use core::ffi::{CStr, c_char, c_int, c_long, c_uint, c_void};
-use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::api::Object;
 use super::template;
 use crate::policy::exec::{self, Rewrite};
-use crate::sys::{elf, raw};
+use crate::sys::elf;
 use crate::{config, family, semaphores};
 
-/// Functions of the interpreter; all but the first two need the GIL.
+/// Functions of the interpreter; all but the first one need the GIL.
 #[derive(Clone, Copy)]
 #[allow(
     missing_docs,
@@ -20,8 +20,6 @@ pub struct Calls {
         unsafe extern "C" fn(*const c_char, *mut c_void, *mut c_void) -> c_int,
         *mut c_void,
     ) -> c_int,
-    pub add_pending_call:
-        unsafe extern "C" fn(unsafe extern "C" fn(*mut c_void) -> c_int, *mut c_void) -> c_int,
     pub dict_new: unsafe extern "C" fn() -> Object,
     pub dict_set: unsafe extern "C" fn(Object, *const c_char, Object) -> c_int,
     pub dict_get: unsafe extern "C" fn(Object, *const c_char) -> Object,
@@ -52,21 +50,6 @@ pub struct Calls {
 
 // SAFETY: addresses of an interpreter that is never unloaded.
 unsafe impl Sync for Calls {}
-
-impl Calls {
-    /// Has the main thread call `function` when it comes back to Python code, once in a process:
-    /// `asked_in` keeps which. A pending call is inherited, and may run in a forked child.
-    pub(super) fn once_on_main_thread(
-        &self,
-        asked_in: &AtomicI32,
-        function: unsafe extern "C" fn(*mut c_void) -> c_int,
-    ) {
-        if asked_in.swap(raw::getpid(), Ordering::Relaxed) != raw::getpid() {
-            // SAFETY: takes a function and its argument, from any thread, without the GIL.
-            unsafe { (self.add_pending_call)(function, core::ptr::null_mut()) };
-        }
-    }
-}
 
 struct Cell(core::cell::UnsafeCell<Option<Calls>>);
 
@@ -109,7 +92,6 @@ fn find() -> Option<Calls> {
     }
     Some(Calls {
         add_audit_hook: function!(c"PySys_AddAuditHook"),
-        add_pending_call: function!(c"Py_AddPendingCall"),
         dict_new: function!(c"PyDict_New"),
         dict_set: function!(c"PyDict_SetItemString"),
         dict_get: function!(c"PyDict_GetItemString"),

@@ -9,6 +9,7 @@ use super::adapter;
 use super::api::{self, Object};
 use super::hash_secret;
 use super::native::{Calls, Method, calls, method};
+use super::pending;
 use crate::config::{self, Template};
 use crate::policy::exec;
 use crate::sys::{modules, raw};
@@ -33,8 +34,9 @@ pub fn initialised() {
     if !config.rewrites() || !pays || !api::is_initialized() {
         return;
     }
-    let Some(calls) = calls() else { return };
-    calls.once_on_main_thread(&PENDING_IN, begin);
+    if calls().is_some() {
+        pending::ask_once(&PENDING_IN, begin);
+    }
 }
 
 fn used_processor_ns() -> u64 {

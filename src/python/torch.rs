@@ -10,10 +10,10 @@
 //! This is chosen over holding back torch's `pthread_atfork` handler because torch then behaves
 //! in every respect as it does without the guard.
 
-use core::ffi::{CStr, c_void};
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::ffi::{CStr, c_int, c_void};
+use core::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 
-use super::api;
+use super::{api, pending};
 use crate::gate::{self, Standing};
 use crate::policy;
 use crate::report::Kind;
@@ -25,6 +25,25 @@ use crate::sys::{memory, raw};
 static TRUE_FUNCTION: AtomicUsize = AtomicUsize::new(0);
 
 type NoArguments = unsafe extern "C" fn(*mut c_void, *mut c_void) -> *mut c_void;
+
+/// The process that has asked its main thread to exchange the function.
+static PENDING_IN: AtomicI32 = AtomicI32::new(0);
+
+/// CUDA was initialised in this process, perhaps by torch: exchanges the function now, or has the main
+/// thread do so where this one does not hold the GIL. C code that forks may not hold it (uWSGI).
+pub fn initialised() {
+    if api::holds_gil() {
+        watch();
+    } else if api::is_initialized() {
+        pending::ask_once(&PENDING_IN, begin);
+    }
+}
+
+/// On the main thread, with the GIL; perhaps in a forked child.
+unsafe extern "C" fn begin(_nothing: *mut c_void) -> c_int {
+    watch();
+    0
+}
 
 /// Exchanges the function, once torch is imported. Only where the GIL is held: `os.fork` holds it.
 pub fn watch() {

@@ -36,8 +36,6 @@ UWSGI_SAYS = "."
 UVICORN = dict(args=("server_uvicorn.py",), needs=(*TORCH, "uvicorn"), env=EARLY, bare=_answers(WITH), timeout=150)
 
 PROGRAM = "server_run.py"
-MULTIPROCESS = dict(args=("numba", "multiprocess"), needs=(*NUMBA, "multiprocess"), bare=("initialized before forking",),
-                    works=(*TASKS, "^parent again: 56$"))
 
 # A worker that aborts is replaced: how many do is the server's to say.
 ABORT = [
@@ -62,8 +60,9 @@ RIGHT = [
 ]
 
 FRESH = [
-    served("exec: numba, a Pool of multiprocess", "exec_pool.py", rewritten=2, telling=True, copies=True, timeout=150,
-           **{**MULTIPROCESS, "bare": (FORK, *MULTIPROCESS["bare"])}),
+    served("exec: numba, a Pool of multiprocess", "exec_pool.py", ("numba", "multiprocess"),
+           needs=(*NUMBA, "multiprocess"), bare=(FORK, "initialized before forking"),
+           works=(*TASKS, "^parent again: 56$"), rewritten=2, telling=True, copies=True, timeout=150),
     served("exec: Celery, prefork", PROGRAM, works=_results("with", 8, 16, 24, 32), rewritten=2, initialise="",
            timeout=150, **CELERY),
 ]
@@ -73,7 +72,6 @@ REVIVED = [
             **GUNICORN),
     carried("revive: uWSGI with its master", PROGRAM, ("revive",), works=_answers(WITH),
             told=Told(revived=range(1, 7), others=UWSGI_SAYS), **UWSGI),
-    carried("revive: numba, a Pool of multiprocess", "exec_pool.py", ("revive",), told=Told(revived=2), **MULTIPROCESS),
     carried("revive: Celery, prefork", PROGRAM, ("revive",), works=_results("with", 8, 16, 24, 32),
             told=Told(revived=range(1, 3)), **CELERY),
     carried("revive: RQ, a fork for each job", PROGRAM, ("revive",), works=_results("with", 8, 16),

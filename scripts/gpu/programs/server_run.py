@@ -22,6 +22,10 @@ def main():
         found = importlib.util.find_spec(package)
         brought += [Path(found.origin).parent / "bin"] if found else []
     os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *map(str, brought)])
+    # A uWSGI that is a package executes itself again by the Python that it finds behind all links, which knows nothing of
+    # a virtual environment.
+    packages = [path for path in sys.path if path.endswith("-packages")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), *packages]))
     sys.path.insert(0, str(CLIENTS))
     sys.argv[:2] = [str(CLIENTS / sys.argv[1])]
     runpy.run_path(sys.argv[0], run_name="__main__")

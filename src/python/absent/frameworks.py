@@ -19,6 +19,8 @@ VARIABLE = "CUDA_VISIBLE_DEVICES"
 
 # Those that have been made ready, or cannot be.
 _prepared = set()
+# The forked child in which they were told last.
+_told_in = []
 
 
 def before_fork():
@@ -35,8 +37,9 @@ def before_fork():
 
 
 def in_child():
-    if not native["is_absent"]():
+    if not native["is_absent"]() or _told_in == [os.getpid()]:
         return
+    _told_in[:] = [os.getpid()]
     _hide_devices()
     for name, module in _imported():
         try:
