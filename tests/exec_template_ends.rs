@@ -1,6 +1,7 @@
 //! A warm template ends with its program, at whatever moment that is killed; one that is of no use makes no workers,
 //! and becomes a small program that sleeps. Fails when a process is left behind, when a template that has CUDA or a
-//! thread or a module of the program's serves, or when it keeps an interpreter's memory for nothing.
+//! thread or a module of the program's serves, when it keeps an interpreter's memory for nothing, or when a start waits
+//! for what will not answer.
 
 use forkguard_testkit::{Outcome, python_with_packages};
 
@@ -67,6 +68,12 @@ fn why_is_told() {
 #[test]
 fn an_import_leaves_a_process() {
     assert_eq!(way(&ends("process")), "exec");
+}
+
+/// It has the template's files, and its socket among them, on which nobody answers.
+#[test]
+fn an_import_leaves_a_copy_of_the_template() {
+    assert_eq!(way(&ends("forked")), "exec");
 }
 
 #[test]

@@ -139,13 +139,10 @@ pub fn close_on_exec(fd: c_int, close: bool) {
     unsafe { libc::syscall(libc::SYS_fcntl, fd, libc::F_SETFD, flags) };
 }
 
-/// Says that another program that is executed is to have it. What is closed by now is left so.
+/// Says that another program that is executed is to have it; the error is why it cannot.
 pub fn keep_on_exec(fd: c_int) -> Result<(), c_int> {
     // SAFETY: as in `close_on_exec`.
-    match checked(unsafe { libc::syscall(libc::SYS_fcntl, fd, libc::F_SETFD, 0) }) {
-        Ok(_) | Err(libc::EBADF) => Ok(()),
-        Err(refused) => Err(refused),
-    }
+    checked(unsafe { libc::syscall(libc::SYS_fcntl, fd, libc::F_SETFD, 0) }).map(|_| ())
 }
 
 #[cfg(test)]
@@ -174,8 +171,12 @@ mod tests {
         assert_eq!(closes_on_exec(fd), Some(true));
         close_on_exec(fd, false);
         assert_eq!(closes_on_exec(fd), Some(false));
+        close_on_exec(fd, true);
+        assert_eq!(keep_on_exec(fd), Ok(()));
+        assert_eq!(closes_on_exec(fd), Some(false));
         drop(file);
         assert_eq!(closes_on_exec(-1), None);
+        assert_eq!(keep_on_exec(-1), Err(libc::EBADF));
     }
 
     #[test]

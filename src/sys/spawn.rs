@@ -99,9 +99,13 @@ extern "C" fn child(shared: *mut c_void) -> c_int {
         unsafe { libc::syscall(libc::SYS_close, fd) };
     }
     for &fd in program.kept {
-        if let Err(refused) = descriptors::keep_on_exec(fd) {
-            shared.errno.store(refused, Ordering::Release);
-            return 127;
+        match descriptors::keep_on_exec(fd) {
+            // What another thread has closed by now a forked child might not have either.
+            Ok(()) | Err(libc::EBADF) => {}
+            Err(refused) => {
+                shared.errno.store(refused, Ordering::Release);
+                return 127;
+            }
         }
     }
     let mut pid = raw::getpid().unsigned_abs();

@@ -262,14 +262,35 @@ pub fn fail() -> ! {
 /// Of no use, and why: does nothing until the program ends.
 pub fn sleep(why: &CStr) -> ! {
     let pidfd = server().map_or(-1, |server| server.pidfd);
-    // Executing closes the listener, and not before: whoever finds it closed can read why.
     close_all_but(&[pidfd, LISTENER]);
     if pidfd >= 0 {
-        sleeper::become_one(pidfd, why);
+        // Nobody is turned away before: who is can read why.
+        sleeper::become_one(pidfd, why, turn_away);
+        turn_away();
         close_all_but(&[pidfd]);
         while wire::poll(&[pidfd], -1) == Err(libc::EINTR) {}
     }
     raw::exit_now(0)
+}
+
+/// Nobody is to wait any more for this process to answer. What the imports have started may have the
+/// listener, too, and so may the next program of this process, where it could not be marked to be
+/// closed by executing.
+fn turn_away() {
+    // SAFETY: numbers, and no address is asked for. What was shut down makes nobody wait.
+    unsafe {
+        if libc::shutdown(LISTENER, libc::SHUT_RDWR) == 0 {
+            loop {
+                let none = core::ptr::null_mut();
+                let asking = libc::accept4(LISTENER, none, core::ptr::null_mut(), 0);
+                if asking < 0 {
+                    break;
+                }
+                libc::close(asking);
+            }
+        }
+        libc::close(LISTENER);
+    }
 }
 
 /// The connection under a number that no file of the worker's is to have.
@@ -299,10 +320,7 @@ fn place(mut files: Vec<Fd>, numbers: &[i32]) -> Result<(), i32> {
         let mut later = Vec::new();
         for (fd, number) in pending {
             if fd.0 == number {
-                // SAFETY: a number of ours.
-                if unsafe { libc::fcntl(number, libc::F_SETFD, 0) } < 0 {
-                    return Err(raw::errno());
-                }
+                descriptors::keep_on_exec(number)?;
                 fd.keep();
             } else if taken.contains(&number) {
                 later.push((fd, number));

@@ -110,8 +110,8 @@ fn image() -> Vec<u8> {
 }
 
 /// Becomes the sleeper, with `program` as the pidfd it waits for; a list of processes shows `why`.
-/// Comes back where this system does not execute it.
-pub fn become_one(program: i32, why: &CStr) {
+/// `last` is done right before that. Comes back where this system does not execute it.
+pub fn become_one(program: i32, why: &CStr, last: impl FnOnce()) {
     let image = image();
     // SAFETY: system calls on numbers, on a name, and on the image; the sleeper's file is closed
     // by executing it, and nobody else runs in this process.
@@ -122,10 +122,17 @@ pub fn become_one(program: i32, why: &CStr) {
         }
         let written = libc::write(file, image.as_ptr().cast(), image.len());
         let high = libc::fcntl(file, libc::F_DUPFD_CLOEXEC, PROGRAM + 1);
-        if written != image.len() as isize || high < 0 || libc::dup2(program, PROGRAM) < 0 {
+        if written != image.len() as isize || high < 0 {
             return;
         }
-        libc::fcntl(PROGRAM, libc::F_SETFD, 0);
+        // A copy of a copy: what a file is copied to stays open, unless it was the same number.
+        if libc::dup2(program, file) < 0 || libc::dup2(file, PROGRAM) < 0 {
+            return;
+        }
+        if file != PROGRAM {
+            libc::close(file);
+        }
+        last();
         let arguments = [
             c"forkguard-sleeper".as_ptr(),
             why.as_ptr(),

@@ -158,8 +158,8 @@ fn say_why(pid: i32) {
     let Ok(path) = CStr::from_bytes_until_nul(out.finish()) else {
         return;
     };
-    // It is executing that program right now; a moment later its arguments are there.
-    for _ in 0..20 {
+    // It is about to execute that program; a moment later its arguments are there.
+    for _ in 0..200 {
         let line = raw::read_file(path, &mut room).unwrap_or_default();
         let mut words = line.split(|&byte| byte == 0);
         if let (Some(b"forkguard-sleeper"), Some(why)) = (words.next(), words.next()) {

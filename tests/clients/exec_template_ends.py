@@ -4,8 +4,9 @@ It runs a program that initialises CUDA, waits for the moment named, tells the p
 kills that program by SIGKILL, and prints `MOMENT ok` when each of those children has ended as well.
 
 `starting`: as soon as there is a child; `importing`: while the template is in the middle of an import that does not
-come to its end; `waiting`: after a worker; `cuda`, `thread`, `process`, `own`: when the template is of no use, because
-a library initialises CUDA, leaves a thread or a process, or imports a module of the program's.
+come to its end; `waiting`: after a worker; `cuda`, `thread`, `process`, `forked`, `own`: when the template is of no
+use, because a library initialises CUDA, leaves a thread, a process of a program or one that has all the template's
+files, or imports a module of the program's.
 """
 import ctypes
 import os
@@ -36,6 +37,15 @@ LIBRARIES = {
         if "--multiprocessing-fork" in sys.argv:
             reads = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
         """,
+    "forked": """
+        import ctypes, os, select, sys
+        if "--multiprocessing-fork" in sys.argv:
+            template = ctypes.CDLL(None).syscall(434, os.getpid(), 0)
+            assert template >= 0
+            if os.fork() == 0:
+                select.select([template], [], [])
+                os._exit(0)
+        """,
     "own": """
         import of_the_program
         """,
@@ -44,6 +54,7 @@ REASONS = {
     "cuda": b"initialises CUDA",
     "thread": b"starts threads",
     "process": b"starts processes",
+    "forked": b"starts processes",
     "own": b"the module of_the_program",
 }
 

@@ -10,7 +10,7 @@
 // WHOSE is `guard` for calls that code of libforkguard.so makes, by itself or through the C library; `program` for
 // all others; or `any`. What the C library does for the guard beyond a call that it asked for (a thread's stack, a
 // fork's handlers) counts as the program's.
-// CALLS are names with commas between them. HOW is the name of an error, or `kill`: who makes
+// CALLS are names with commas between them, of which one may be followed by `=N`: with this second argument alone. HOW is the name of an error, or `kill`: who makes
 // the call is killed before it happens. Ends as the program ends, when all that it started has ended.
 //
 // Who makes a call is read off the stack of x86-64; elsewhere what goes through the C library is `program`'s.
@@ -65,10 +65,14 @@ static struct {
     long at;
     int onwards;
     int hits_execve;
+    struct {
+        int number;
+        unsigned long is;
+    } second;  // of this call, its second argument
     int begun;  // the program has taken this one's place
     long seen;
     int told;
-} plan = {.told = -1};
+} plan = {.second = {.number = -1}, .told = -1};
 
 // What executable memory of a process is.
 struct code {
@@ -154,6 +158,8 @@ static void judge(const struct seccomp_notif *request, struct seccomp_notif_resp
         return;
     if (request->data.nr == SYS_execve && !plan.hits_execve)
         return;
+    if (request->data.nr == plan.second.number && request->data.args[1] != plan.second.is)
+        return;
     int who = ordinal(request->pid);
     long number = ++plan.seen;
     if (!plan.at || (plan.onwards ? number < plan.at : number != plan.at))
@@ -190,7 +196,14 @@ static void read_plan(struct asked_of *asked)
         if (strcmp(name, "fork") == 0 || strcmp(name, "open") == 0)
             continue;
 #endif
+        char *second = strchr(name, '=');
+        if (second)
+            *second = 0;
         asked->numbers[asked->count++] = named(calls, name)->number;
+        if (second) {
+            plan.second.number = named(calls, name)->number;
+            plan.second.is = strtoul(second + 1, NULL, 10);
+        }
         plan.hits_execve |= strcmp(name, "execve") == 0;
     }
     // How it is known that the program has begun.

@@ -307,6 +307,16 @@ pub fn worker(what: &What, template: &str) {
     });
 }
 
+/// A worker of Python's, whose template comes to nothing.
+pub fn template_of_no_use(what: &What) {
+    let program = python_with_packages("exec_template_ends.py")
+        .arg("thread")
+        .policy("exec,abort")
+        .env("FORKGUARD_TEMPLATE", "1");
+    what.of(program)
+        .judge(|outcome, _| right(outcome, &["thread ok"]));
+}
+
 /// Each is killed at each of its calls: under `abort` in the program's first, second, ... process, and where others
 /// die of the same cause one of them tells it in full.
 pub fn kill_reporters(what: &What) {

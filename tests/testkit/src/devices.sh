@@ -4,10 +4,11 @@
 set -e
 there=$(mktemp -d)
 mount -t tmpfs -o mode=755 none "$there"
-for node in null zero random urandom; do
+for node in null zero full random urandom; do
     : >"$there/$node"
     mount -o bind "/dev/$node" "$there/$node"
 done
+ln -s /proc/self/fd "$there/fd"
 mkdir "$there/shm"
 mount -o rbind /dev/shm "$there/shm"
 : >"$there/nvidiactl"
