@@ -182,12 +182,8 @@ impl Program {
             ))
         });
 
-        let slower = if env::var_os(MEMCHECK).is_some() {
-            10
-        } else {
-            1
-        };
-        let until = Instant::now() + self.patience * slower;
+        let patience = self.patience * slower();
+        let until = Instant::now() + patience;
         let mut status: Option<ExitStatus> = None;
         for _ in 0..3 {
             let left = until.saturating_duration_since(Instant::now());
@@ -197,7 +193,7 @@ impl Program {
                 unsafe { libc::kill(-group, libc::SIGKILL) };
                 panic!(
                     "{shown}\ndid not end within {:?}; killed\n--- stdout\n{}\n--- stderr\n{}",
-                    self.patience,
+                    patience,
                     text(&stdout),
                     text(&stderr)
                 );
@@ -271,6 +267,19 @@ impl Program {
 
 /// Set by scripts/check-valgrind: the folder for what valgrind says.
 const MEMCHECK: &str = "FORKGUARD_TEST_MEMCHECK";
+
+/// Set by scripts/check-aarch64: how many times as long as elsewhere programs may take.
+const SLOWER: &str = "FORKGUARD_TEST_SLOWER";
+
+fn slower() -> u32 {
+    match env::var(SLOWER) {
+        Ok(times) => times
+            .parse()
+            .unwrap_or_else(|_| panic!("{SLOWER} is a number, not {times}")),
+        Err(_) if env::var_os(MEMCHECK).is_some() => 10,
+        Err(_) => 1,
+    }
+}
 
 /// A program under valgrind's memcheck, which follows what it forks and executes and writes a file for each process.
 fn memcheck(log: OsString, program: &Path) -> Command {
