@@ -9,7 +9,7 @@ use std::fs;
 fn questions(program: Program) -> usize {
     let log = NamedTempFile::new().expect("a file for strace's words");
     let outcome = program
-        .args(["-f", "-qq", "-e", "trace=getpid", "-o"])
+        .args(["-f", "-qq", "--seccomp-bpf", "-e", "trace=getpid", "-o"])
         .arg(log.path())
         .arg(client("semaphores"))
         .arg("anonymous")

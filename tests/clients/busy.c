@@ -58,7 +58,7 @@ int main(int count, char **arguments)
     for (int round = 0; round < 100; round++) {
         pid_t child = fork();
         if (child == 0) {
-            alarm(10);  // a lock that is held for ever shows as death by SIGALRM
+            alarm(patience(10));  // a lock that is held for ever shows as death by SIGALRM
             int number;
             look_up_all();
             if (!dlopen("libnext_two.so", RTLD_NOW))  // the loader's own locks must be free, too

@@ -103,11 +103,11 @@ int main(int count, char **arguments)
         say("child devices %s\n", outcome(api->functions[CLIENT_DEVICES](NULL)));
         say("child destroy %s\n", outcome(api->functions[BUFFER_DESTROY](NULL)));
         if (strcmp(arguments[2], "child-errors") == 0) {
-            alarm(2);
+            alarm(patience(2));
             read_errors(api);
         }
         if (strcmp(arguments[2], "child-use") == 0) {
-            alarm(2);
+            alarm(patience(2));
             say("child execute %s\n", outcome(api->functions[LOADED_EXECUTABLE_EXECUTE](NULL)));
         }
         _exit(3);

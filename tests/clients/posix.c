@@ -677,7 +677,7 @@ enum { COUNT = sizeof CHECKS / sizeof *CHECKS };
 
 static int one(const char *when, const char *name)
 {
-    alarm(60);  // what hangs is told as death by SIGALRM
+    alarm(patience(60));  // what hangs is told as death by SIGALRM
     for (int fd = 3; fd < 100; fd++)
         close(fd);  // who started it may have left some open
     if (strcmp(when, "initialised") == 0) {

@@ -55,7 +55,7 @@ static int wait_for(sem_t *semaphore)
 {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += 10;
+    until.tv_sec += patience(10);
     return sem_timedwait(semaphore, &until);
 }
 

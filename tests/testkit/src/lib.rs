@@ -13,7 +13,7 @@ pub use forked::{answers_as_forked, same_as_forked};
 pub use inject::{Faults, Hit, Whose};
 pub use outcome::Outcome;
 pub use program::{
-    Program, embedded_python, interpreter, python, python_with_packages, python_with_torch,
+    Program, embedded_python, interpreter, python, python_with_packages, python_with_torch, slower,
     with_own_mounts,
 };
 pub use root::{GUARD, Root};

@@ -231,10 +231,8 @@ impl Program {
         // A group of its own, so that what it leaves behind can be killed with it.
         command.process_group(0);
         for (name, _) in env::vars_os() {
-            if OURS
-                .iter()
-                .any(|ours| name.to_string_lossy().starts_with(ours))
-            {
+            let known = name.to_string_lossy();
+            if known != SLOWER && OURS.iter().any(|ours| known.starts_with(ours)) {
                 command.env_remove(name);
             }
         }
@@ -268,10 +266,11 @@ impl Program {
 /// Set by scripts/check-valgrind: the folder for what valgrind says.
 const MEMCHECK: &str = "FORKGUARD_TEST_MEMCHECK";
 
-/// Set by scripts/check-aarch64: how many times as long as elsewhere programs may take.
+/// Set by scripts/check-aarch64: how many times as long as elsewhere programs may take. The clients know it, too.
 const SLOWER: &str = "FORKGUARD_TEST_SLOWER";
 
-fn slower() -> u32 {
+/// How many times as long as usually everything may take, programs and what they measure of themselves.
+pub fn slower() -> u32 {
     match env::var(SLOWER) {
         Ok(times) => times
             .parse()
