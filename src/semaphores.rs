@@ -55,14 +55,14 @@ struct Chunk {
 
 /// How many pages of a chunk were given out, and how many are mapped in this process, or about to
 /// be. One word: a chunk all of whose pages were given out and given back again is gone, and
-/// nobody may take a page of it at that very moment.
+/// nobody may take a page of it from that very moment until it is somebody's again, however long
+/// ago they looked whose it was.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Count(u32);
 
 impl Count {
-    const NONE: Self = Self(0);
-    /// Of a chunk that is being given back.
-    const GONE: Self = Self(u32::MAX);
+    /// Of a chunk that nobody has, or that is being given back. Others have given out a page.
+    const GONE: Self = Self(0);
     const GIVEN: u32 = 1 << 16;
 
     fn of(given: usize, live: usize) -> Self {
@@ -83,7 +83,7 @@ static TABLE: [Chunk; CHUNKS] = [const {
         fd: DescriptorCell::new(FREE),
         inode: AtomicU64::new(0),
         owner: AtomicI32::new(0),
-        count: AtomicU32::new(Count::NONE.0),
+        count: AtomicU32::new(Count::GONE.0),
         mapped: [const { AtomicUsize::new(0) }; PAGES],
         opened: [const { AtomicU32::new(0) }; PAGES],
     }
@@ -298,10 +298,7 @@ impl Chunk {
     }
 
     fn count(&self) -> Count {
-        match Count(self.count.load(Ordering::Acquire)) {
-            Count::GONE => Count::NONE,
-            count => count,
-        }
+        Count(self.count.load(Ordering::Acquire))
     }
 
     fn change(&self, change: impl Fn(Count) -> Option<Count>) -> Option<Count> {
@@ -352,8 +349,9 @@ impl Chunk {
             return None;
         };
         chunk.inode.store(inode, Ordering::Relaxed);
-        chunk.count.store(Count::of(1, 1).0, Ordering::Relaxed);
         chunk.fd.store(fd, Ordering::Release);
+        // From here on pages can be taken, also by who saw an owner of before.
+        chunk.count.store(Count::of(1, 1).0, Ordering::Release);
         chunk.owner.store(me, Ordering::Release);
         Some((chunk, 0))
     }
@@ -387,7 +385,6 @@ impl Chunk {
             unsafe { libc::close(fd) };
         }
         self.inode.store(0, Ordering::Relaxed);
-        self.count.store(Count::NONE.0, Ordering::Release);
         self.fd.store(FREE, Ordering::Release);
     }
 }
@@ -550,6 +547,19 @@ mod tests {
         assert_eq!(find(other), Some((fd, offset)));
         assert_eq!(closing(other), Closed::Done);
         assert_eq!(find(other), None);
+    }
+
+    /// Whose a chunk is and how much of it is left are two questions: between them it may go, and
+    /// come to somebody else, whose first page must not be given to two.
+    #[test]
+    fn a_chunk_that_nobody_has_gives_nothing() {
+        let free = TABLE.last().unwrap();
+        assert!(!free.take_part());
+        free.owner.store(raw::getpid(), Ordering::Relaxed);
+        assert!(free.take(raw::getpid()).is_none());
+        free.owner.store(0, Ordering::Relaxed);
+        assert_eq!(free.count().live(), 0);
+        assert_eq!(free.fd.load(Ordering::Relaxed), FREE);
     }
 
     #[test]
