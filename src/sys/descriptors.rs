@@ -125,7 +125,8 @@ pub fn is_drivers_path(path: &[u8]) -> bool {
     path.starts_with(b"/dev/nvidia") || path.starts_with(b"/proc/driver/nvidia")
 }
 
-/// Whether it is closed when another program is executed; `None` where it is not open.
+/// Whether it is closed when another program is executed; `None` where it is not open, or that cannot be
+/// known.
 pub fn closes_on_exec(fd: c_int) -> Option<bool> {
     // SAFETY: only asks, of any number.
     let flags = checked(unsafe { libc::syscall(libc::SYS_fcntl, fd, libc::F_GETFD) }).ok()?;

@@ -166,7 +166,13 @@ fn converse(
     files: &[i32],
 ) -> Result<Asked, i32> {
     // Another thread may have closed one meanwhile; a forked child would not have it either.
-    let files: Vec<i32> = files.iter().copied().filter(|&fd| is_open(fd)).collect();
+    let mut open = Vec::with_capacity(files.len());
+    for &fd in files {
+        if is_open(fd)? {
+            open.push(fd);
+        }
+    }
+    let files = open;
     let opening = Opening {
         inherited: *inherited,
         body: body.len() as u64,
@@ -457,9 +463,16 @@ pub fn poll(fds: &[i32], milliseconds: i32) -> Result<Option<usize>, i32> {
     }
 }
 
-fn is_open(fd: i32) -> bool {
+/// Whether it is; the error is why that cannot be known.
+fn is_open(fd: i32) -> Result<bool, i32> {
     // SAFETY: asks about a number.
-    unsafe { libc::fcntl(fd, libc::F_GETFD) >= 0 }
+    if unsafe { libc::fcntl(fd, libc::F_GETFD) } >= 0 {
+        return Ok(true);
+    }
+    match raw::errno() {
+        libc::EBADF => Ok(false),
+        errno => Err(errno),
+    }
 }
 
 fn bytes_of<T: Copy>(value: &T) -> &[u8] {
@@ -618,6 +631,64 @@ mod tests {
         };
         assert_eq!(made, 0);
         (Fd(ends[0]), Fd(ends[1]))
+    }
+
+    /// A filter for this thread alone: `fcntl` is forbidden.
+    fn forbid_fcntl() {
+        let step = |code: u32, k: u32, jt: u8, jf: u8| libc::sock_filter {
+            code: code as u16,
+            jt,
+            jf,
+            k,
+        };
+        let number = core::mem::offset_of!(libc::seccomp_data, nr) as u32;
+        let mut steps = [
+            step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, number, 0, 0),
+            step(
+                libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
+                libc::SYS_fcntl as u32,
+                0,
+                1,
+            ),
+            step(
+                libc::BPF_RET | libc::BPF_K,
+                libc::SECCOMP_RET_ERRNO | libc::EPERM as u32,
+                0,
+                0,
+            ),
+            step(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW, 0, 0),
+        ];
+        let filter = libc::sock_fprog {
+            len: steps.len() as u16,
+            filter: steps.as_mut_ptr(),
+        };
+        // SAFETY: the kernel copies the steps; they hold for this thread alone.
+        unsafe {
+            assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+            let mode = libc::SECCOMP_MODE_FILTER;
+            assert_eq!(
+                libc::prctl(libc::PR_SET_SECCOMP, mode, &raw const filter),
+                0
+            );
+        }
+    }
+
+    /// The template would make a worker that lacks it.
+    #[test]
+    fn a_file_of_which_nothing_can_be_learned_is_not_left_out() {
+        std::thread::spawn(|| {
+            let (ours, template) = pair();
+            let inherited = Inherited::take().expect("this process has all of it");
+            assert!(is_open(ours.0) == Ok(true) && is_open(-1) == Ok(false));
+            forbid_fcntl();
+            // Nobody answers there, and nobody waits for that.
+            // SAFETY: a number of this test's own.
+            unsafe { libc::shutdown(template.0, libc::SHUT_WR) };
+            let asked = converse(&ours, &inherited, b"body", &[template.0]);
+            assert!(asked == Err(libc::EPERM));
+        })
+        .join()
+        .expect("no panic");
     }
 
     #[test]

@@ -172,7 +172,8 @@ impl Open {
         })?;
         descriptors::each_open(|fd| {
             let place = open.drivers + open.closing;
-            let closes = descriptors::closes_on_exec(fd) == Some(true);
+            // One of which it cannot be known is kept: to lose it would be worse.
+            let closes = descriptors::closes_on_exec(fd) != Some(false);
             let ours = semaphores::is_ours(fd) || family::is_ours(fd);
             let crosses = !descriptors::is_drivers(fd) && !ours;
             if closes && crosses && place < count {
