@@ -1,6 +1,7 @@
 """Runs the programs that go by steps (programs/steps.h), and says what became of them from their first steps to their
 last."""
 
+import itertools
 import json
 import statistics
 import subprocess
@@ -94,6 +95,11 @@ def until(count, seconds):
     while not stop.is_set() and not count() and (seconds is None or time.monotonic() - began < seconds):
         yield number
         number += 1
+
+
+def unless_stopped(ways):
+    """Those of a part's ways that are begun."""
+    return itertools.takewhile(lambda _: not stop.is_set(), ways)
 
 
 def first_and_last(values):

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import machine
-from stepping import Stepped, first_and_last, until
+from stepping import Stepped, first_and_last, unless_stopped, until
 from table import Row, duration
 
 SECONDS = 120
@@ -20,7 +20,7 @@ SLOWER = 1.15
 
 
 def run(setting):
-    for language, program, before, a_step, rounds in WAYS:
+    for language, program, before, a_step, rounds in unless_stopped(WAYS):
         words = [machine.BUILT / program] if program else [*before, machine.PROGRAMS / "forks.py"]
         environments = {
             "bare": machine.bare(),

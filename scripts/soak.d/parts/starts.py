@@ -1,7 +1,7 @@
 """Starts of workers after CUDA under the policy exec: each a fresh process, executed, or copied from the template."""
 
 import machine
-from stepping import Stepped, first_and_last, until
+from stepping import Stepped, first_and_last, unless_stopped, until
 from table import Row, duration
 
 SECONDS = 150
@@ -19,7 +19,7 @@ SLOWER = 1.25
 
 
 def run(setting):
-    for way, program, template, a_step, rounds in WAYS:
+    for way, program, template, a_step, rounds in unless_stopped(WAYS):
         environment = {
             **machine.bare(),
             "LD_PRELOAD": str(setting.library),

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 import machine
-from stepping import Stepped, until
+from stepping import Stepped, unless_stopped, until
 from table import Row
 
 SECONDS = 60
@@ -21,7 +21,7 @@ WAYS = [("children clean", "abort", None), ("some ended", "abort", signal.SIGABR
 
 
 def run(setting):
-    for name, policy, violation in WAYS:
+    for name, policy, violation in unless_stopped(WAYS):
         with tempfile.TemporaryDirectory() as folder:
             yield one(setting, name, policy, violation, Path(folder))
 
