@@ -33,6 +33,7 @@
 //   nvml           the same with NVML's library loaded
 //   runtime        the runtime API is started in the child, which forks again
 #include "client.h"
+#include "devices.h"
 #include "libcudart_like.h"
 
 #include <dlfcn.h>
@@ -224,17 +225,6 @@ static void deep(int level)
     say("level %d worked\n", level);
 }
 
-static int descriptors_of_devices(void)
-{
-    int found = 0;
-    for (int fd = 0; fd < 256; fd++) {
-        char link[64], target[64] = "";
-        snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-        found += readlink(link, target, sizeof target - 1) > 0 && strncmp(target, "/dev/nvidia", 11) == 0;
-    }
-    return found;
-}
-
 static void bare_clone(unsigned long flags)
 {
     pid_t child = (pid_t)syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
@@ -355,17 +345,6 @@ static void *open_decoder(void)
     *(void **)&decode = dlsym(decoder, "cuvidDecodePicture");
     return decoder;
 }
-
-// An open file is known again by its position: libcuda's cuInit may take a number that became free.
-static int open_device(void)
-{
-    int fd = open("/dev/nvidiactl", O_RDWR | O_CLOEXEC);
-    if (fd < 0 || lseek(fd, 5, SEEK_SET) != 5)
-        give_up("no device");
-    return fd;
-}
-
-static int is_same(int fd) { return lseek(fd, 0, SEEK_CUR) == 5; }
 
 static int run(const char *scenario)
 {

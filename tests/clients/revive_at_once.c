@@ -11,6 +11,7 @@
 // A thread is held where the guard asks the C library for something (this program has `memcpy` and `dlopen` of its own)
 // or in a signal handler, until the other one has come as far as it can: to its end, or to where it waits.
 #include "client.h"
+#include "devices.h"
 #include "libcudart_like.h"
 
 #include <dlfcn.h>
@@ -43,15 +44,28 @@ static pthread_t start(void *(*function)(void *))
 
 static pid_t own_tid(void) { return (pid_t)syscall(SYS_gettid); }
 
+static void read_of_thread(pid_t tid, const char *what, char *into, size_t room)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/task/%d/%s", tid, what);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? -1 : read(fd, into, room - 1);
+    if (length < 0)
+        give_up("%s: %s", path, strerror(errno));
+    into[length] = 0;
+    close(fd);
+}
+
+// Whether it sleeps at a lock; where the kernel does not tell of what, whether it sleeps.
 static int waits(pid_t tid)
 {
-    char path[64], where[64] = "";
-    snprintf(path, sizeof path, "/proc/self/task/%d/wchan", tid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || read(fd, where, sizeof where - 1) < 0)
-        give_up("%s: %s", path, strerror(errno));
-    close(fd);
-    return strstr(where, "futex") != NULL;
+    char where[64], line[512];
+    read_of_thread(tid, "wchan", where, sizeof where);
+    if (where[0] && strcmp(where, "0") != 0)
+        return strstr(where, "futex") != NULL;
+    read_of_thread(tid, "stat", line, sizeof line);
+    char *name_ends = strrchr(line, ')');
+    return name_ends && strncmp(name_ends, ") S", 3) == 0;
 }
 
 // What a thread does that another one looks at: its number once it has begun, and whether it is at its end.
@@ -117,30 +131,6 @@ void *dlopen(const char *name, int flags)
     }
     return real(name, flags);
 }
-
-// ---- descriptors of the devices
-
-static int descriptors_of_devices(void)
-{
-    int found = 0;
-    for (int fd = 0; fd < 256; fd++) {
-        char link[64], target[64] = "";
-        snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-        found += readlink(link, target, sizeof target - 1) > 0 && strncmp(target, "/dev/nvidia", 11) == 0;
-    }
-    return found;
-}
-
-// An open file is known again by its position: libcuda's cuInit may take a number that became free.
-static int open_device(void)
-{
-    int fd = open("/dev/nvidiactl", O_RDWR | O_CLOEXEC);
-    if (fd < 0 || lseek(fd, 5, SEEK_SET) != 5)
-        give_up("no device");
-    return fd;
-}
-
-static int is_same(int fd) { return lseek(fd, 0, SEEK_CUR) == 5; }
 
 // ---- the scenarios
 
