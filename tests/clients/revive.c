@@ -34,6 +34,7 @@
 //   runtime        the runtime API is started in the child, which forks again
 #include "client.h"
 #include "devices.h"
+#include "init_waits.h"
 #include "libcudart_like.h"
 
 #include <dlfcn.h>
@@ -244,25 +245,6 @@ static void counts_in_fork(void)
     must(cuda.cuDeviceGetCount(&handler_count), "cuDeviceGetCount in a handler");
 }
 
-// Two pipes by which the driver's cuInit says that it is there, and is let go on.
-static int there[2], go_on[2];
-
-static void init_is_to_wait(void)
-{
-    char ends[32];
-    if (pipe(there) != 0 || pipe(go_on) != 0)
-        give_up("no pipe");
-    snprintf(ends, sizeof ends, "%d,%d", there[1], go_on[0]);
-    setenv("FAKE_CUDA_INIT_WAITS", ends, 1);
-}
-
-static void until_there(void)
-{
-    char byte;
-    if (read(there[0], &byte, 1) != 1)
-        give_up("nobody came to cuInit");
-}
-
 static void *initialises(void *unused)
 {
     must(cuda.cuInit(0), "cuInit in a thread");
@@ -366,8 +348,7 @@ static int run(const char *scenario)
         unsetenv("FAKE_CUDA_INIT_WAITS");
         expect_seven(working_child());
         say("child worked\n");
-        if (write(go_on[1], "g", 1) != 1)
-            give_up("no pipe");
+        let_go_on();
         pthread_join(other, NULL);
         work("parent");
         return 0;

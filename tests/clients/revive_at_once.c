@@ -12,6 +12,7 @@
 // or in a signal handler, until the other one has come as far as it can: to its end, or to where it waits.
 #include "client.h"
 #include "devices.h"
+#include "init_waits.h"
 #include "libcudart_like.h"
 
 #include <dlfcn.h>
@@ -186,31 +187,6 @@ static void fork_meanwhile(void)
     must(cuda.cuDeviceGetCount(&count), "cuDeviceGetCount");
 }
 
-// By which cuInit says that it is there, and is let go on.
-static int there[2], go_on[2];
-
-static void init_is_to_wait(void)
-{
-    char ends[32];
-    if (pipe(there) != 0 || pipe(go_on) != 0)
-        give_up("no pipe");
-    snprintf(ends, sizeof ends, "%d,%d", there[1], go_on[0]);
-    setenv("FAKE_CUDA_INIT_WAITS", ends, 1);
-}
-
-static void read_byte(int fd)
-{
-    char byte;
-    if (read(fd, &byte, 1) != 1)
-        give_up("nobody writes");
-}
-
-static void write_byte(int fd)
-{
-    if (write(fd, "g", 1) != 1)
-        give_up("no pipe");
-}
-
 static int in_handler[2], leave_handler[2];
 
 static void holds_its_thread(int signal)
@@ -227,14 +203,14 @@ static void nvml(void)
     signal(SIGUSR1, holds_its_thread);
     init_is_to_wait();
     pthread_t one = start(first_initialises);
-    read_byte(there[0]);
+    until_there();
     pthread_t other = start(second_initialises);
     until_as_far_as_it_can(&second);
     if (pthread_kill(other, SIGUSR1) != 0)
         give_up("no signal");
     read_byte(in_handler[0]);
     unsetenv("FAKE_CUDA_INIT_WAITS");
-    write_byte(go_on[1]);
+    let_go_on();
     pthread_join(one, NULL);
     int opened = open_device();
     write_byte(leave_handler[1]);
@@ -297,11 +273,11 @@ static void table(void *library)
     if (child == 0) {
         init_is_to_wait();
         pthread_t one = start(counts);
-        read_byte(there[0]);
+        until_there();
         pthread_t other = start(asks_for_the_table);
         until_as_far_as_it_can(&second);
         say("child has a table before its driver %d\n", second.ended);
-        write_byte(go_on[1]);
+        let_go_on();
         pthread_join(one, NULL);
         pthread_join(other, NULL);
         say("child runtime %d\n", runtime_call());
