@@ -61,10 +61,10 @@ impl Module {
         if name.is_null() {
             return "";
         }
-        if !elf::is_there(&self.object, self.start) {
+        let mut reader = memory::Reader::default();
+        if !elf::is_there(&mut reader, &self.object, self.start) {
             return UNKNOWN;
         }
-        let mut reader = memory::Reader::default();
         for at in 0..PATH {
             match reader.byte(name.addr() + at) {
                 Some(0) => break,
@@ -205,7 +205,8 @@ pub fn locate(address: usize) -> Option<Located<'static>> {
     let module = object_at(address)?;
     let mut located = locate_module(address)?;
     // It may have been unloaded since, and its tables with it.
-    let is_there = elf::is_there(&module.object, module.start);
+    let mut reader = memory::Reader::default();
+    let is_there = elf::is_there(&mut reader, &module.object, module.start);
     if is_there && let Some((name, distance)) = nearest_symbol(&module.object, address) {
         located.symbol = Some(name);
         located.symbol_offset = distance;
