@@ -123,6 +123,13 @@ RUNTIME = {"PYTORCH_NVML_BASED_CUDA_CHECK": "0"}
 HIDDEN = {"CUDA_VISIBLE_DEVICES": "-1"}
 DRIVER_CALL = r"^cu[A-Z]"
 ENDED_WELL = r"^child exit: \[?0\]?$"
+# torch_two_workers.py: its argument, its name, what it prints where it works.
+TWO_GPUS = [
+    ("train", "two GPUs train together",
+     (r"^worker 0: gradient 8\.0, on cuda:0$", r"^worker 1: gradient 8\.0, on cuda:1$", r"^parent goes on: 4\.0$")),
+    ("pick", "two GPUs, a worker on each",
+     (r"^worker 0: 4\.0 on GPU of number 0$", r"^worker 1: 4\.0 on GPU of number 1$", r"^parent goes on: 4\.0$")),
+]
 
 WHAT_USERS_SEE = [
     violation("torch: asked, Pool", "torch_ask_pool.py", needs=TORCH, bare=(REFUSED, ENDED_WELL),

@@ -5,8 +5,8 @@ only on the user's word (UNUSED); one whose runtime library has a context is ref
 has its turn.
 """
 
-from check.cases import (BINDINGS, CUPY, ENDED_WELL, HIDDEN, NUMBA, NVML, PYAV, REFUSED, RUNTIME, TORCH, Told,
-                         carried)
+from check.cases import (BINDINGS, CUPY, ENDED_WELL, HIDDEN, NUMBA, NVML, PYAV, REFUSED, RUNTIME, TORCH, TWO_GPUS,
+                         Told, carried)
 
 REVIVE, UNUSED = ("revive",), ("revive, handles unused",)
 NOT_INITIALISED = "CUDA_ERROR_NOT_INITIALIZED"
@@ -35,8 +35,10 @@ BY_DRIVER = [
     carried("revive: linked with -lcuda, as it is", "linked.c", UNUSED, needs=("linked_c",), binary="linked_c",
             bare=("cuDeviceGetCount answers 3",), works=("cuDeviceGetCount answers 0", ENDED_WELL),
             told=Told(revived=1)),
+    # A kernel this small is warned about where it runs, so in the child that works and not in the bare one.
     *[carried(f"revive: numba asked, a {work} in the child", "revive_numba.py", REVIVE, (work,), needs=needs,
-              bare=("initialized before forking",), works=(f"^child: {total}$", ENDED_WELL, f"^parent: {total}$"),
+              env={"NUMBA_CUDA_LOW_OCCUPANCY_WARNINGS": "0"}, bare=("initialized before forking",),
+              works=(f"^child: {total}$", ENDED_WELL, f"^parent: {total}$"),
               told=Told(revived=1))
       for work, needs, total in (("copy", NUMBA, sum(range(1000))),
                                  ("kernel", (*NUMBA, "numba_kernels"), 3 * sum(range(1000))))],
@@ -94,6 +96,9 @@ COUNTED = [
             needs=(*TORCH, "two_gpus"), env=RUNTIME, bare=(REFUSED,),
             works=(r"^child: 8\.0 on cuda:0 and cuda:1$", ENDED_WELL, r"^parent goes on: 8\.0 on cuda:0 and cuda:1$"),
             told=Told(revived=1)),
+    *[carried(f"revive: torch asked through the runtime, {what}", "torch_two_workers.py", REVIVE, (how,),
+              needs=(*TORCH, "two_gpus"), env=RUNTIME, bare=(REFUSED,), works=works, told=Told(revived=2))
+      for how, what, works in TWO_GPUS],
     carried("revive: user: Applio preprocessing (shape), asked through the runtime", "user_applio_shape.py", REVIVE,
             needs=TORCH, env=RUNTIME, bare=(REFUSED,), works=(r"^device: cuda:0$", r"^file: \d+$", ENDED_WELL),
             told=Told(revived=range(1, 5))),

@@ -8,7 +8,7 @@ asked, it is asked through the runtime (RUNTIME): as `exec` sets it up, asking w
 import shlex
 import sys
 
-from check.cases import CUPY, ENDED_WELL, JAX, NUMBA, PYAV, REFUSED, RUNTIME, TORCH, served
+from check.cases import CUPY, ENDED_WELL, JAX, NUMBA, PYAV, REFUSED, RUNTIME, TORCH, TWO_GPUS, served
 from check.machine import PROGRAMS
 
 FORK = "^worker: a fork of its parent"
@@ -62,6 +62,9 @@ AS_THEY_ARE = [
     served("exec: cupy 2 processes x 3 threads, as it is", "cupy_threads.py", ("poisoned",),
            needs=CUPY, bare=("cudaErrorInitializationError",),
            works=(r"^thread 2: 56$", ENDED_WELL), rewritten=2),
+    *[served(f"exec: torch asked, {what}", "torch_two_workers.py", (how,), needs=(*TORCH, "two_gpus"), env=RUNTIME,
+             bare=(REFUSED,), works=works, rewritten=2, initialise="some")
+      for how, what, works in TWO_GPUS],
     served("exec: numba, as it is", "numba_fork.py", needs=NUMBA,
            bare=("initialized before forking",), works=("^6$", ENDED_WELL), rewritten=1),
     served("exec: jax, as it is", "jax_fork.py", ("operate",), needs=JAX, bare=("^child hung$",),

@@ -1,0 +1,59 @@
+"""torch on two GPUs, a forked worker for each (`torch.multiprocessing.start_processes(start_method="fork")`), after
+the parent asked through the runtime. `... HOW`:
+
+`train`: data-parallel training, the gradients averaged by NCCL. `pick`: each worker sets CUDA_VISIBLE_DEVICES to a
+GPU of its own and has that one alone. Today torch refuses in the workers.
+"""
+
+import os
+import sys
+import tempfile
+
+import torch
+import torch.distributed
+import torch.multiprocessing
+from outcome import attempt, say
+
+WORKERS = 2
+
+
+def train(rank, meeting):
+    torch.cuda.set_device(rank)
+    torch.distributed.init_process_group("nccl", init_method=f"file://{meeting}", rank=rank, world_size=WORKERS)
+    model = torch.nn.Linear(4, 1, bias=False).cuda()
+    model = torch.nn.parallel.DistributedDataParallel(model, device_ids=[rank])
+    # This worker's gradient is 1 or 3, four times; the mean of both is 2.
+    model(torch.full((1, 4), 1.0 + 2 * rank).cuda()).sum().backward()
+    gradient = model.module.weight.grad.sum().item()
+    torch.distributed.destroy_process_group()
+    return f"gradient {gradient}, on cuda:{torch.cuda.current_device()}"
+
+
+def pick(rank, _):
+    os.environ["CUDA_VISIBLE_DEVICES"] = str(rank)
+    return f"{torch.ones(4).cuda().sum().item()} on GPU {torch.cuda.get_device_properties('cuda:0').uuid}"
+
+
+def worker(rank, work, folder):
+    with open(os.path.join(folder, f"answer-{rank}"), "w") as answer:
+        answer.write(attempt(lambda: work(rank, os.path.join(folder, "meeting"))))
+
+
+def main():
+    say(f"parent asks: {torch.cuda.is_available()}")
+    work = {"train": train, "pick": pick}[sys.argv[1]]
+    with tempfile.TemporaryDirectory() as folder:
+        workers = torch.multiprocessing.start_processes(
+            worker, (work, folder), nprocs=WORKERS, start_method="fork", join=False
+        )
+        while not workers.join():
+            pass
+        for rank in range(WORKERS):
+            with open(os.path.join(folder, f"answer-{rank}")) as answer:
+                # Which GPU it is has another name on each machine.
+                uuid = str(torch.cuda.get_device_properties(rank).uuid)
+                say(f"worker {rank}: {answer.read().replace(uuid, f'of number {rank}')}")
+    say(f"parent goes on: {torch.ones(4, device='cuda:1').sum().item()}")
+
+
+main()
