@@ -3,8 +3,12 @@
 use core::fmt;
 use std::ffi::CString;
 
+use super::MESSAGE;
 use super::command::{self, Piece};
-use super::{Config, DEFAULT_FILE, File, KEYS, Loader, MESSAGE, Rank};
+use super::file::File;
+use super::key::KEYS;
+use super::loader::{DEFAULT_FILE, Loader, Rank};
+use super::settings::Config;
 use crate::report::buffer::Buffer;
 
 /// Between the file that is always read, the one that the environment names, and variables.

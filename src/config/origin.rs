@@ -3,7 +3,10 @@
 
 use core::fmt;
 
-use super::{Config, DEFAULT_FILE, Exec, KEYS, Key, Rank, Shown, Template, words};
+use super::key::{KEYS, Key};
+use super::loader::{DEFAULT_FILE, Rank};
+use super::settings::{Config, Exec, Template, words};
+use super::shown::Shown;
 use crate::report::sink::Target;
 
 /// Where the value of a setting stands.

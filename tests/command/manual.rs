@@ -61,7 +61,7 @@ fn the_page_tells_every_setting_and_has_its_sections() {
     ] {
         assert!(page.contains(&format!("\n.SH {section}\n")), "{section}");
     }
-    let settings = include_str!("../../src/config.rs");
+    let settings = include_str!("../../src/config/key.rs");
     let mut told = 0;
     for line in settings.lines() {
         let Some((_, rest)) = line.split_once("(Key::") else {
@@ -73,7 +73,7 @@ fn the_page_tells_every_setting_and_has_its_sections() {
         assert!(page.contains(name), "{name}");
         told += 1;
     }
-    assert!(told > 5, "{told} settings were found in src/config.rs");
+    assert!(told > 5, "{told} settings were found in src/config/key.rs");
 }
 
 #[test]
