@@ -93,8 +93,9 @@ impl Loader<'_> {
         let empty_or_full = path.is_empty() || path.starts_with(b"/");
         if !empty_or_full || !self.config.trace.set(&[path]) {
             self.say(format_args!(
-                "FORKGUARD_TRACE: \"{}\" is no full path of at most {PATH} bytes; nothing is traced",
-                Shown(path)
+                "FORKGUARD_TRACE: \"{}\" is no full path of at most {} bytes; nothing is traced",
+                Shown(path),
+                PATH - 1
             ));
         }
     }

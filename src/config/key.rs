@@ -5,25 +5,25 @@
 pub(super) enum Key {
     Policy,
     Report,
+    ReportArgv,
     Verbose,
     ExitCode,
     Ignore,
     Exec,
-    Template,
     Revive,
-    ReportArgv,
+    Template,
 }
 
 pub(super) const KEYS: [(Key, &str); 9] = [
     (Key::Policy, "FORKGUARD_POLICY"),
     (Key::Report, "FORKGUARD_REPORT"),
+    (Key::ReportArgv, "FORKGUARD_REPORT_ARGV"),
     (Key::Verbose, "FORKGUARD_VERBOSE"),
     (Key::ExitCode, "FORKGUARD_EXIT_CODE"),
     (Key::Ignore, "FORKGUARD_IGNORE"),
     (Key::Exec, "FORKGUARD_EXEC"),
-    (Key::Template, "FORKGUARD_TEMPLATE"),
     (Key::Revive, "FORKGUARD_REVIVE"),
-    (Key::ReportArgv, "FORKGUARD_REPORT_ARGV"),
+    (Key::Template, "FORKGUARD_TEMPLATE"),
 ];
 
 /// What lets a use of CUDA through, or has something else done about it, than the policy says.

@@ -85,7 +85,7 @@ impl fmt::Display for Setting<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let config = self.config;
         match self.key {
-            Key::Policy => list(f, config.policy.steps().iter().map(|step| step.name())),
+            Key::Policy => config.policy.fmt(f),
             Key::Report => match config.report() {
                 None => config
                     .text_report()
@@ -96,7 +96,12 @@ impl fmt::Display for Setting<'_> {
             },
             Key::Verbose => config.verbose.fmt(f),
             Key::ExitCode => config.exit_code.map_or(Ok(()), |code| code.fmt(f)),
-            Key::Ignore => list(f, words(config.ignore.get()).map(Shown)),
+            Key::Ignore => {
+                for (i, word) in words(config.ignore.get()).enumerate() {
+                    write!(f, "{}{}", if i == 0 { "" } else { "," }, Shown(word))?;
+                }
+                Ok(())
+            }
             Key::Exec => match config.exec {
                 Exec::None => Ok(()),
                 Exec::Restart => f.write_str("restart"),
@@ -115,13 +120,6 @@ impl fmt::Display for Setting<'_> {
             }),
         }
     }
-}
-
-fn list(f: &mut fmt::Formatter<'_>, items: impl Iterator<Item = impl fmt::Display>) -> fmt::Result {
-    for (i, item) in items.enumerate() {
-        write!(f, "{}{item}", if i == 0 { "" } else { "," })?;
-    }
-    Ok(())
 }
 
 impl Config {

@@ -2,6 +2,8 @@
 //!
 //! Words and order alone: what a policy does is `crate::policy`'s.
 
+use core::fmt;
+
 /// What is done about CUDA in a forked child.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Policy {
@@ -102,5 +104,15 @@ impl Chain {
             .copied()
             .find(acts)
             .unwrap_or(Policy::Abort)
+    }
+}
+
+/// As the user wrote it: `exec,abort`.
+impl fmt::Display for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, step) in self.steps().iter().enumerate() {
+            write!(f, "{}{}", if i == 0 { "" } else { "," }, step.name())?;
+        }
+        Ok(())
     }
 }

@@ -11,13 +11,13 @@ use super::policy::{Chain, Policy};
 use crate::report::buffer::Buffer;
 use crate::report::sink::Target;
 
-/// Bytes of the longest path.
+/// Bytes of the longest path, its NUL included.
 pub(super) const PATH: usize = 4096;
 
-/// Bytes of the list of ignored functions.
+/// Bytes of the list of ignored functions, its NUL included.
 pub(super) const IGNORE: usize = 2048;
 
-/// Bytes of the longest command line.
+/// Bytes of the longest command line, its NUL included.
 pub(super) const COMMAND: usize = 4096;
 
 /// A string in a fixed place.
@@ -209,13 +209,7 @@ impl Config {
 
     /// The chain as the user wrote it: `exec,abort`.
     pub fn put_chain(&self, out: &mut Buffer<'_>) {
-        for (i, policy) in self.policy.steps().iter().enumerate() {
-            out.put(format_args!(
-                "{}{}",
-                if i == 0 { "" } else { "," },
-                policy.name()
-            ));
-        }
+        out.put(format_args!("{}", self.policy));
     }
 
     /// Where events go, if anywhere.

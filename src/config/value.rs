@@ -40,10 +40,10 @@ impl Loader<'_> {
                 }
                 None => {
                     unknown = true;
-                    let policy = self.config.policy().name();
+                    let chain = self.config.policy;
                     self.say(format_args!(
                         "{place}: there is no policy \"{}\"; the policies are abort, exec, cpu, \
-                         revive, warn and off, and {policy} stays in force",
+                         revive, warn and off, and {chain} stays in force",
                         Shown(word)
                     ));
                 }
@@ -69,9 +69,10 @@ impl Loader<'_> {
         }
         if let Some(number) = value.strip_prefix(b"fd:") {
             let Some(fd) = number_of(number).and_then(|fd| i32::try_from(fd).ok()) else {
+                let standing = self.standing_report();
                 self.say(format_args!(
-                    "{place}: \"{}\" names no file descriptor; write fd:3, for example. No \
-                     events are written",
+                    "{place}: \"{}\" names no file descriptor; write fd:3, for example. \
+                     {standing}",
                     Shown(value)
                 ));
                 return false;
@@ -84,9 +85,10 @@ impl Loader<'_> {
             None => (value, Report::Path),
         };
         if value.is_empty() {
+            let standing = self.standing_report();
             self.say(format_args!(
                 "{place}: \"text:\" names no file; write text:/dev/termination-log, for example. \
-                 Nothing is written"
+                 {standing}"
             ));
             return false;
         }
@@ -99,9 +101,10 @@ impl Loader<'_> {
             b"/proc/self/fd/",
         ];
         if open.iter().any(|link| value.starts_with(link)) {
+            let standing = self.standing_report();
             self.say(format_args!(
                 "{place}: \"{}\" names an open file descriptor: write it as fd:N (standard error's \
-                 is fd:2; stderr puts events in the place of the text). No events are written",
+                 is fd:2; stderr puts events in the place of the text). {standing}",
                 Shown(value)
             ));
             return false;
@@ -121,13 +124,23 @@ impl Loader<'_> {
             }
         };
         if !kept {
+            let standing = self.standing_report();
             self.say(format_args!(
-                "{place}: the path is longer than {PATH} bytes; no events are written"
+                "{place}: the path has more than {} bytes. {standing}",
+                PATH - 1
             ));
             return false;
         }
         self.config.report = kind;
         true
+    }
+
+    /// What holds of it where a value was not understood.
+    fn standing_report(&self) -> &'static str {
+        match self.config.report {
+            Report::None => "No events are written",
+            _ => "What was set before stays in force",
+        }
     }
 
     fn report_argv(&mut self, value: &[u8], place: Place<'_>) -> bool {
@@ -186,8 +199,14 @@ impl Loader<'_> {
             }
         }
         if !self.config.ignore.set(&[value]) {
+            let standing = if self.config.ignore.get().is_empty() {
+                "no function is ignored"
+            } else {
+                "the list set before stays in force"
+            };
             self.say(format_args!(
-                "{place}: the list is longer than {IGNORE} bytes; no function is ignored"
+                "{place}: the list has more than {} bytes; {standing}",
+                IGNORE - 1
             ));
             return false;
         }
@@ -201,22 +220,31 @@ impl Loader<'_> {
             return true;
         }
         if let Err(fault) = command::split(value, &mut |_| {}) {
+            let standing = self.standing_command();
             self.say(format_args!(
-                "{place}: \"{}\" cannot be run: {fault}. Nothing is run in the place of a forked \
-                 process",
+                "{place}: \"{}\" cannot be run: {fault}. {standing}",
                 Shown(value)
             ));
             return false;
         }
         if !self.config.command.set(&[value]) {
+            let standing = self.standing_command();
             self.say(format_args!(
-                "{place}: the command line is longer than {COMMAND} bytes; nothing is run in the \
-                 place of a forked process"
+                "{place}: the command line has more than {} bytes. {standing}",
+                COMMAND - 1
             ));
             return false;
         }
         self.config.exec = Exec::Command;
         true
+    }
+
+    /// What holds of it where a value was not understood.
+    fn standing_command(&self) -> &'static str {
+        match self.config.exec {
+            Exec::None => "Nothing is run in the place of a forked process",
+            Exec::Restart | Exec::Command => "What was set before stays in force",
+        }
     }
 
     fn template(&mut self, value: &[u8], place: Place<'_>) -> bool {
@@ -262,7 +290,7 @@ fn number_of(digits: &[u8]) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::given::environment;
+    use crate::config::given::{Given, environment};
     use crate::config::settings::InPlace;
     use crate::report::sink::Target;
 
@@ -298,6 +326,37 @@ mod tests {
                  cpu, revive, warn and off, and abort stays in force"
             ]
         );
+    }
+
+    #[test]
+    fn what_stays_in_force_is_what_was_set_before() {
+        let long = std::ffi::CString::new(format!("FORKGUARD_IGNORE=cu{}", "X".repeat(IGNORE)));
+        let (config, said) = Given {
+            named: Some(
+                b"FORKGUARD_POLICY=exec,warn\nFORKGUARD_REPORT=/tmp/x.jsonl\n\
+                  FORKGUARD_EXEC=restart\nFORKGUARD_IGNORE=cuInit\n",
+            ),
+            environment: &[
+                c"FORKGUARD_POLICY=abrot",
+                c"FORKGUARD_REPORT=fd:x",
+                c"FORKGUARD_EXEC=a | b",
+                &long.unwrap(),
+            ],
+            ..Given::default()
+        }
+        .load();
+        assert_eq!(said.len(), 4, "{said:#?}");
+        assert!(
+            said[0].ends_with("and exec,warn stays in force"),
+            "{said:#?}"
+        );
+        for said in &said[1..] {
+            assert!(said.ends_with("set before stays in force"), "{said}");
+        }
+        assert_eq!(config.policy.first(), Policy::Exec);
+        assert_eq!(config.report(), Some(Target::Path(c"/tmp/x.jsonl")));
+        assert_eq!(config.in_place(), Some(InPlace::Restart));
+        assert!(config.ignores(b"cuInit"));
     }
 
     #[test]
@@ -426,7 +485,7 @@ mod tests {
         let (config, said) = environment(&[c"FORKGUARD_POLICY=exec", &long]);
         assert_eq!(config.in_place(), None);
         assert!(
-            said.len() == 1 && said[0].contains("longer than 4096"),
+            said.len() == 1 && said[0].contains("more than 4095 bytes. Nothing is run"),
             "{said:#?}"
         );
     }
