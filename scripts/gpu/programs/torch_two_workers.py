@@ -5,9 +5,12 @@ the parent asked through the runtime. `... HOW`:
 GPU of its own and has that one alone. Today torch refuses in the workers.
 """
 
+import ctypes
 import os
 import sys
 import tempfile
+import uuid
+import warnings
 
 import torch
 import torch.distributed
@@ -15,6 +18,17 @@ import torch.multiprocessing
 from outcome import attempt, say
 
 WORKERS = 2
+# PyTorch's own, wherever a backward pass is a process's first use of cuBLAS.
+warnings.filterwarnings("ignore", "Attempting to run cuBLAS, but there was no current CUDA context")
+
+
+def in_use():
+    """The GPU of the current context by its UUID, which the driver tells; a runtime that counted devices in the parent
+    tells its child what it learnt there."""
+    driver, device, name = ctypes.CDLL("libcuda.so.1"), ctypes.c_int(), ctypes.create_string_buffer(16)
+    for answer in driver.cuCtxGetDevice(ctypes.byref(device)), driver.cuDeviceGetUuid(name, device):
+        assert answer == 0, f"the driver answers {answer}"
+    return uuid.UUID(bytes=name.raw)
 
 
 def train(rank, meeting):
@@ -31,7 +45,7 @@ def train(rank, meeting):
 
 def pick(rank, _):
     os.environ["CUDA_VISIBLE_DEVICES"] = str(rank)
-    return f"{torch.ones(4).cuda().sum().item()} on GPU {torch.cuda.get_device_properties('cuda:0').uuid}"
+    return f"{torch.ones(4).cuda().sum().item()} on GPU {in_use()}"
 
 
 def worker(rank, work, folder):
@@ -51,8 +65,8 @@ def main():
         for rank in range(WORKERS):
             with open(os.path.join(folder, f"answer-{rank}")) as answer:
                 # Which GPU it is has another name on each machine.
-                uuid = str(torch.cuda.get_device_properties(rank).uuid)
-                say(f"worker {rank}: {answer.read().replace(uuid, f'of number {rank}')}")
+                name = str(torch.cuda.get_device_properties(rank).uuid)
+                say(f"worker {rank}: {answer.read().replace(name, f'of number {rank}')}")
     say(f"parent goes on: {torch.ones(4, device='cuda:1').sum().item()}")
 
 
