@@ -75,6 +75,10 @@ assert driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) ==
 assert count.value > 1, "this machine has one"
 print(count.value)
 """,
+    "accelerate": """
+import accelerate
+print(accelerate.__version__)
+""",
     "nvrtc": """
 from cuda.bindings import nvrtc
 print(".".join(map(str, nvrtc.nvrtcVersion()[1:])))

@@ -5,8 +5,8 @@ only on the user's word (UNUSED); one whose runtime library has a context is ref
 has its turn.
 """
 
-from check.cases import (BINDINGS, CUPY, ENDED_WELL, HIDDEN, NUMBA, NVML, PYAV, REFUSED, RUNTIME, TORCH, TWO_GPUS,
-                         Told, carried)
+from check.cases import (BINDINGS, CUPY, ENDED_WELL, HIDDEN, NUMBA, NVML, PYAV, REFUSED, RUNTIME, TORCH,
+                         TRAINED_BY_ACCELERATE, TWO_GPUS, Told, carried)
 
 REVIVE, UNUSED = ("revive",), ("revive, handles unused",)
 NOT_INITIALISED = "CUDA_ERROR_NOT_INITIALIZED"
@@ -99,6 +99,9 @@ COUNTED = [
     *[carried(f"revive: torch asked through the runtime, {what}", "torch_two_workers.py", REVIVE, (how,),
               needs=(*TORCH, "two_gpus"), env=RUNTIME, bare=(REFUSED,), works=works, told=Told(revived=2))
       for how, what, works in TWO_GPUS],
+    carried("revive: user: accelerate's notebook_launcher, two GPUs", "user_accelerate.py", REVIVE, env=RUNTIME,
+            needs=("torch", "accelerate", "two_gpus"), bare=(REFUSED,),
+            works=(*TRAINED_BY_ACCELERATE, r"^parent goes on: 4\.0$"), told=Told(revived=2)),
     carried("revive: user: Applio preprocessing (shape), asked through the runtime", "user_applio_shape.py", REVIVE,
             needs=TORCH, env=RUNTIME, bare=(REFUSED,), works=(r"^device: cuda:0$", r"^file: \d+$", ENDED_WELL),
             told=Told(revived=range(1, 5))),

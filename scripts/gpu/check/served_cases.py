@@ -8,7 +8,8 @@ asked, it is asked through the runtime (RUNTIME): as `exec` sets it up, asking w
 import shlex
 import sys
 
-from check.cases import CUPY, ENDED_WELL, JAX, NUMBA, PYAV, REFUSED, RUNTIME, TORCH, TWO_GPUS, served
+from check.cases import (CUPY, ENDED_WELL, JAX, NUMBA, PYAV, REFUSED, RUNTIME, TORCH, TRAINED_BY_ACCELERATE, TWO_GPUS,
+                         served)
 from check.machine import PROGRAMS
 
 FORK = "^worker: a fork of its parent"
@@ -100,6 +101,9 @@ USERS = [
     served("exec: user: PaddleOCR workers (shape)", "user_paddleocr_shape.py", needs=TORCH,
            bare=(r"^page: \w+Error: ",), works=(r"^page: \(1, 8, 30, 30\)$", ENDED_WELL),
            rewritten=2),
+    served("exec: user: accelerate's notebook_launcher, two GPUs", "user_accelerate.py", env=RUNTIME,
+           needs=("torch", "accelerate", "two_gpus"), bare=(REFUSED,),
+           works=(*TRAINED_BY_ACCELERATE, r"^parent goes on: 4\.0$"), rewritten=2, initialise="some"),
     served("exec: user: LitServe, asked (shape)", "user_litserve_shape.py", ("asked",), needs=TORCH,
            env=RUNTIME, bare=(REFUSED,), works=(r"^8\.0$", ENDED_WELL), rewritten=1),
     served("exec: user: LitServe itself, asked", "user_litserve.py", ("asked",), env=RUNTIME,
