@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 use core::fmt;
 
-use crate::report::sink;
+use crate::report::failure::Failure;
 
 /// Bytes read of a configuration file.
 pub(super) const FILE: usize = 16 * 1024;
@@ -24,7 +24,7 @@ impl fmt::Display for Unreadable {
             Unreadable::TooLong => write!(f, "it is longer than {FILE} bytes"),
             Unreadable::Anybodys => f.write_str("anybody may write to it (chmod o-w)"),
             Unreadable::Errno(libc::ENOENT) => f.write_str("there is no such file"),
-            Unreadable::Errno(errno) => write!(f, "{}", sink::Failure::Errno(errno)),
+            Unreadable::Errno(errno) => write!(f, "{}", Failure::Errno(errno)),
         }
     }
 }

@@ -5,11 +5,14 @@
 
 pub mod advice;
 pub mod buffer;
+mod delivery;
 pub mod emit;
+pub mod failure;
 pub mod frames;
 pub mod json;
 pub mod limit;
 pub mod native;
+mod no_signal;
 pub mod open;
 pub mod place;
 #[cfg(test)]

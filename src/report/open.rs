@@ -11,7 +11,7 @@
 
 use core::ffi::{CStr, c_int};
 
-use super::sink::Failure;
+use super::failure::Failure;
 use crate::sys::program::Mapping;
 
 /// Symbolic links followed on one way, as many as the kernel follows.
