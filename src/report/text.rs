@@ -2,30 +2,29 @@
 //!
 //! Formats into a [`Buffer`]; allocates nothing, asks nobody. The first line is made apart
 //! ([`first_line`]), because it must be out before anything else is looked at.
+//!
+//! Here is the report of a violation; `steps` is its numbered part, `lines` what else is told, and
+//! `words` what they have in common.
 
-use core::fmt;
+mod lines;
+mod steps;
+mod words;
 
-use super::buffer::{Buffer, width};
-use super::frames::{self, Beside, Folded, Location, Plain};
-use super::native::{self, Frame};
+pub use lines::{first_use, initialised, rewritten, served};
+
+use steps::steps;
+use words::{Consequence, ImportIs, Paint};
+
+use super::buffer::Buffer;
+use super::frames::{self, Beside, Location};
 use super::scene::Scene;
-use super::{Action, Kind, LISTED, Served, Service, Violation, advice};
-use crate::lineage::{Fork, Moment};
-use crate::policy::exec::Rewrite;
-use crate::policy::revive;
+use super::{Action, Kind, LISTED, Violation, advice};
 
 /// Columns of a report.
 const COLUMNS: usize = 100;
+
 /// Columns of its prose: long lines of prose are hard to read.
 const PROSE: usize = 88;
-/// Where the head lines' process begins.
-const HEAD: usize = 17;
-/// Columns between it and the call.
-const GAP: usize = 4;
-/// Native frames shown of a stack without Python.
-const NATIVE: usize = 4;
-/// Forks shown of a longer chain, at each of its ends.
-const FORKS: usize = 3;
 
 /// The one line that says what happened and what is done about it.
 pub fn first_line(out: &mut Buffer<'_>, v: &Violation<'_>, scene: &Scene<'_>) {
@@ -113,200 +112,6 @@ pub fn short(out: &mut Buffer<'_>, v: &Violation<'_>) {
     ));
 }
 
-/// The first initialisation, for `FORKGUARD_VERBOSE=1`.
-pub fn initialised(out: &mut Buffer<'_>, at: &Moment, scene: &Scene<'_>) {
-    out.put(format_args!(
-        "forkguard: pid {} initialised CUDA ({})",
-        at.pid,
-        Call(at)
-    ));
-    let python = &at.stack.python;
-    if let Some(seen) = frames::fold(python, Beside::Called) {
-        out.put_str(" at ");
-        pair(out, &seen, scene);
-    } else if let Some(frame) = native_frames(at).next() {
-        out.put(format_args!(" at {frame}"));
-    }
-    if let Some(import) = frames::import(python) {
-        out.put(format_args!(", in {}", ImportIs { import, scene }));
-    }
-    out.put_str("\n");
-}
-
-/// A fork that became a fresh process, or did not, for `FORKGUARD_VERBOSE=1`.
-pub fn rewritten(out: &mut Buffer<'_>, rewrite: &Rewrite<'_>, at: &Moment) {
-    let process = Plain(rewrite.process);
-    if rewrite.replaced.is_some() {
-        let (pid, function) = (at.pid, at.function());
-        match rewrite.child {
-            Some(_) => out.put(format_args!(
-                "forkguard: pid {pid} used CUDA in a forked process ({function}); FORKGUARD_EXEC \
-                 runs in its place: {process}\n"
-            )),
-            None => out.put(format_args!(
-                "forkguard: pid {pid}: FORKGUARD_EXEC does not run in its place: {}\n",
-                rewrite.reason
-            )),
-        }
-        return;
-    }
-    match rewrite.child {
-        Some(child) => out.put(format_args!(
-            "forkguard: pid {}: the fork of {process} is a fresh process, pid {child} \
-             (by {}, {} KB carried, {} ms)\n",
-            at.pid,
-            rewrite.way,
-            rewrite.payload.div_ceil(1024),
-            rewrite.took_us / 1000
-        )),
-        None => out.put(format_args!(
-            "forkguard: pid {}: the fork of {process} stays a fork: {}\n",
-            at.pid, rewrite.reason
-        )),
-    }
-    if rewrite.child.is_some() && !rewrite.reason.is_empty() {
-        out.put(format_args!("forkguard: {}\n", rewrite.reason));
-    }
-}
-
-/// A forked process that used CUDA and goes on, for `FORKGUARD_VERBOSE=1`.
-pub fn served(out: &mut Buffer<'_>, served: &Served<'_>, scene: &Scene<'_>) {
-    let used = served.used;
-    out.put(format_args!(
-        "forkguard: pid {} used CUDA in a forked process ({}",
-        used.pid,
-        used.function()
-    ));
-    if let Some(seen) = frames::fold(&used.stack.python, Beside::Called) {
-        out.put_str(" at ");
-        pair(out, &seen, scene);
-    }
-    match served.service {
-        Service::Absent => out.put_str("): CUDA is absent in it (policy cpu)\n"),
-        Service::Revived { took_us, driver_us } => out.put(format_args!(
-            "): it has a driver of its own now (policy revive, {}.{} ms, of which {}.{} ms are \
-             the driver's)\n",
-            (took_us + driver_us) / 1000,
-            (took_us + driver_us) % 1000 / 100,
-            driver_us / 1000,
-            driver_us % 1000 / 100,
-        )),
-        Service::NotRevived => out.put(format_args!(
-            "): it gets no driver of its own (policy revive): {}\n",
-            revive::refusal().unwrap_or("no reason is known")
-        )),
-    }
-}
-
-/// The first use of a driver function in this process, for `FORKGUARD_VERBOSE=2`.
-pub fn first_use(out: &mut Buffer<'_>, pid: i32, function: &str, caller: usize) {
-    out.put(format_args!("forkguard: pid {pid} uses {function}"));
-    if let Some(library) = native::library(caller) {
-        out.put(format_args!(", through {}", Plain(library)));
-    }
-    out.put_str("\n");
-}
-
-fn pair(out: &mut Buffer<'_>, seen: &Folded<'_>, scene: &Scene<'_>) {
-    let at = Location {
-        frame: seen.line,
-        cwd: scene.cwd,
-    };
-    out.put(format_args!("{at} {}", Plain(seen.line.function)));
-}
-
-/// Escape sequences, or nothing.
-#[derive(Clone, Copy)]
-struct Paint(bool);
-
-impl Paint {
-    fn of(self, code: &'static str) -> Code {
-        Code(self.0.then_some(code))
-    }
-
-    fn end(self) -> Code {
-        self.of("0")
-    }
-}
-
-struct Code(Option<&'static str>);
-
-impl fmt::Display for Code {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.map_or(Ok(()), |code| write!(f, "\x1b[{code}m"))
-    }
-}
-
-/// What is done about it: `aborting pid 4242 (policy abort)`.
-struct Consequence<'a> {
-    v: &'a Violation<'a>,
-    /// Whether the pid is still to be said.
-    named: bool,
-}
-
-impl fmt::Display for Consequence<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let v = self.v;
-        let pid = v.used.pid;
-        match v.action {
-            Action::Abort(None) if self.named => write!(f, "aborting pid {pid}")?,
-            Action::Abort(None) => write!(f, "aborting")?,
-            Action::Abort(Some(code)) if self.named => {
-                write!(f, "ending pid {pid} with exit code {code}")?;
-            }
-            Action::Abort(Some(code)) => write!(f, "ending it with exit code {code}")?,
-            Action::Warn | Action::Watch => {
-                if self.named {
-                    write!(f, "pid {pid} goes on, ")?;
-                } else {
-                    write!(f, "it goes on, ")?;
-                }
-                f.write_str(match v.kind {
-                    Kind::DriverCall => "and the call will fail",
-                    Kind::TorchRefusal => "and PyTorch will raise its own error",
-                    Kind::XlaCall => "and the call will hang",
-                })?;
-            }
-        }
-        write!(f, " (policy {})", v.policy)
-    }
-}
-
-/// A call and the library it came through: `cuInit, through libcudart.so.13`.
-struct Call<'a>(&'a Moment);
-
-impl fmt::Display for Call<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.function())?;
-        match native::library(self.0.caller) {
-            Some(library) if native::is_shared(library) => {
-                write!(f, ", through {}", Plain(library))
-            }
-            Some(program) => write!(f, ", called by {}", Plain(program)),
-            None => Ok(()),
-        }
-    }
-}
-
-/// An import, with where it is: `` `import mmcv` at app.py:3 ``.
-struct ImportIs<'a> {
-    import: frames::Import<'a>,
-    scene: &'a Scene<'a>,
-}
-
-impl fmt::Display for ImportIs<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = Location {
-            frame: self.import.at,
-            cwd: self.scene.cwd,
-        };
-        match self.import.module() {
-            Some(module) => write!(f, "`import {module}` at {at}"),
-            None => write!(f, "the import at {at}"),
-        }
-    }
-}
-
 /// Why it cannot work: the second paragraph.
 fn explanation(out: &mut Buffer<'_>, v: &Violation<'_>, scene: &Scene<'_>) {
     let parent = v.initialised.pid;
@@ -388,290 +193,6 @@ fn explanation(out: &mut Buffer<'_>, v: &Violation<'_>, scene: &Scene<'_>) {
     }
 }
 
-/// A nanosecond count as a person says it.
-struct Span(u64);
-
-impl fmt::Display for Span {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const MS: u64 = 1_000_000;
-        const S: u64 = 1000 * MS;
-        let ns = self.0;
-        if ns < MS {
-            f.write_str("under 1 ms")
-        } else if ns < S {
-            write!(f, "{} ms", ns / MS)
-        } else if ns < 60 * S {
-            write!(f, "{}.{:02} s", ns / S, ns % S / (10 * MS))
-        } else if ns < 3600 * S {
-            write!(f, "{} min {} s", ns / (60 * S), ns / S % 60)
-        } else {
-            write!(f, "{} h {} min", ns / (3600 * S), ns / (60 * S) % 60)
-        }
-    }
-}
-
-/// One line of the numbered part, without its frames.
-enum Head<'a> {
-    Initialised(&'a Violation<'a>),
-    Forked(&'a Fork),
-    Used(&'a Violation<'a>),
-}
-
-impl Head<'_> {
-    fn moment(&self) -> &Moment {
-        match self {
-            Head::Initialised(v) => v.initialised,
-            Head::Forked(fork) => &fork.at,
-            Head::Used(v) => v.used,
-        }
-    }
-
-    fn label(&self) -> &'static str {
-        match self {
-            Head::Initialised(_) => "initialised",
-            Head::Forked(_) => "forked",
-            Head::Used(_) => "used here",
-        }
-    }
-
-    /// Whether the function is worth a word: of a fork, only an unusual one is.
-    fn names_call(&self) -> bool {
-        match self {
-            Head::Forked(fork) => !matches!(fork.at.function(), "" | "fork" | "__fork" | "_Fork"),
-            _ => !self.moment().function().is_empty(),
-        }
-    }
-}
-
-impl fmt::Display for Head<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let moment = self.moment();
-        write!(f, "pid {}", moment.pid)?;
-        if let Head::Forked(fork) = self {
-            match fork.child {
-                0 => f.write_str(" -> ?")?,
-                child => write!(f, " -> {child}")?,
-            }
-        }
-        let thread = moment.thread();
-        if !thread.is_empty() {
-            write!(f, "  {}", Plain(thread))?;
-        }
-        if let Head::Initialised(v) = self {
-            if v.initialising {
-                return f.write_str("  not yet done at the fork");
-            }
-            let (then, what) = match v.forks {
-                [first, ..] => (first.at.monotonic_ns, "the fork"),
-                [] => (v.used.monotonic_ns, "this use"),
-            };
-            if let Some(ns) = then.checked_sub(moment.monotonic_ns)
-                && moment.monotonic_ns > 0
-            {
-                write!(f, "  {} before {what}", Span(ns))?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Where the columns of the numbered part begin.
-struct Columns {
-    /// Of the calls at the right of the head lines.
-    call: usize,
-    /// Of the functions beside the places.
-    function: usize,
-    /// Of the library frames.
-    library: usize,
-}
-
-/// The numbered part: initialised, forked, used here.
-fn steps(out: &mut Buffer<'_>, v: &Violation<'_>, scene: &Scene<'_>) {
-    let columns = columns(v, scene);
-    let mut number = 1;
-    step(out, number, &Head::Initialised(v), scene, &columns);
-    for (i, fork) in v.forks.iter().enumerate() {
-        number += 1;
-        if i >= FORKS && i + FORKS < v.forks.len() {
-            if i == FORKS {
-                let between = v.forks.len() - 2 * FORKS;
-                out.put(format_args!("  … {between} more of the same chain\n"));
-            }
-            continue;
-        }
-        step(out, number, &Head::Forked(fork), scene, &columns);
-    }
-    step(out, number + 1, &Head::Used(v), scene, &columns);
-}
-
-fn shown_forks<'a>(v: &'a Violation<'a>) -> impl Iterator<Item = &'a Fork> {
-    let len = v.forks.len();
-    v.forks
-        .iter()
-        .enumerate()
-        .filter(move |(i, _)| *i < FORKS || i + FORKS >= len)
-        .map(|(_, fork)| *fork)
-}
-
-fn beside(head: &Head<'_>) -> Beside {
-    if matches!(head, Head::Forked(_)) {
-        Beside::Innermost
-    } else {
-        Beside::Called
-    }
-}
-
-fn columns(v: &Violation<'_>, scene: &Scene<'_>) -> Columns {
-    let mut columns = Columns {
-        call: 0,
-        function: 12,
-        library: 20,
-    };
-    let mut longest_call = 0;
-    let mut consider = |head: &Head<'_>| {
-        if head.names_call() {
-            columns.call = columns.call.max(width(head));
-            longest_call = longest_call.max(width(&Call(head.moment())));
-        }
-        if let Some(seen) = frames::fold(&head.moment().stack.python, beside(head)) {
-            let place = width(&Location {
-                frame: seen.line,
-                cwd: scene.cwd,
-            });
-            // One very long path shall not push everybody else's function out of the page.
-            if place <= 32 {
-                columns.function = columns.function.max(place + 1);
-            }
-            if seen.library.is_some() && seen.line.function.chars().count() <= 28 {
-                columns.library = columns.library.max(seen.line.function.chars().count() + 1);
-            }
-        }
-    };
-    consider(&Head::Initialised(v));
-    consider(&Head::Used(v));
-    for fork in shown_forks(v) {
-        consider(&Head::Forked(fork));
-    }
-    columns.call = columns
-        .call
-        .min(COLUMNS.saturating_sub(HEAD + GAP + longest_call));
-    columns
-}
-
-fn step(out: &mut Buffer<'_>, number: usize, head: &Head<'_>, scene: &Scene<'_>, at: &Columns) {
-    let paint = Paint(scene.colour);
-    let label = head.label();
-    out.put(format_args!(
-        "  {number} {}{label}{}",
-        paint.of("1"),
-        paint.end()
-    ));
-    out.pad((HEAD - 3 - width(&number)).saturating_sub(label.len()));
-    out.put(format_args!("{head}"));
-    if head.names_call() {
-        let call = Call(head.moment());
-        let left = width(head);
-        let aligned = (at.call + GAP).max(left + 2);
-        let gap = if HEAD + aligned + width(&call) <= COLUMNS {
-            Some(aligned - left)
-        } else if HEAD + left + 2 + width(&call) <= COLUMNS {
-            Some(2)
-        } else {
-            None
-        };
-        if let Some(gap) = gap {
-            out.pad(gap);
-        } else {
-            out.put_str("\n");
-            out.pad(HEAD);
-        }
-        out.put(format_args!("{call}"));
-    }
-    out.put_str("\n");
-    where_it_was(out, head, scene, at);
-}
-
-/// The frames of a step: the program's line and the library's beside it, or native ones.
-fn where_it_was(out: &mut Buffer<'_>, head: &Head<'_>, scene: &Scene<'_>, at: &Columns) {
-    const INDENT: usize = 6;
-    let paint = Paint(scene.colour);
-    let moment = head.moment();
-    let Some(seen) = frames::fold(&moment.stack.python, beside(head)) else {
-        let mut none = true;
-        for frame in native_frames(moment) {
-            none = false;
-            out.pad(INDENT);
-            out.put(format_args!("{frame}\n"));
-        }
-        if none {
-            out.pad(INDENT);
-            out.put_str("(no stack could be read)\n");
-        }
-        return;
-    };
-    let place = Location {
-        frame: seen.line,
-        cwd: scene.cwd,
-    };
-    let function = seen.line.function;
-    let mut column = width(&place);
-    out.pad(INDENT);
-    out.put(format_args!("{}{place}{}", paint.of("1"), paint.end()));
-    out.pad(at.function.saturating_sub(column).max(1));
-    column = at.function.max(column + 1);
-    out.put(format_args!("{}", Plain(function)));
-    let Some(library) = seen.library else {
-        out.put_str("\n");
-        return;
-    };
-    let beside = Location {
-        frame: library,
-        cwd: scene.cwd,
-    };
-    let used = column + function.chars().count();
-    let target = (column + at.library).max(used + 2);
-    let needed = width(&beside) + 2 + library.function.chars().count();
-    if INDENT + target + needed <= COLUMNS {
-        out.pad(target - used);
-    } else if INDENT + used + 2 + needed <= COLUMNS {
-        out.put_str("  ");
-    } else {
-        out.put_str("\n");
-        out.pad(INDENT + 2);
-    }
-    out.put(format_args!(
-        "{}{beside}  {}{}\n",
-        paint.of("2"),
-        Plain(library.function),
-        paint.end()
-    ));
-}
-
-/// The native frames worth showing: those of the program's own executable first.
-fn native_frames(moment: &Moment) -> impl Iterator<Item = Frame> + '_ {
-    let frames = |own: bool| {
-        moment
-            .stack
-            .native()
-            .iter()
-            .map(|&address| Frame::new(address))
-            .filter(move |frame| {
-                let module = frame.module();
-                !module.is_empty() && !native::is_noise(frame) && own != native::is_shared(module)
-            })
-    };
-    let unknown = moment
-        .stack
-        .native()
-        .iter()
-        .map(|&address| Frame::new(address))
-        .filter(|frame| frame.located.is_none());
-    frames(true)
-        .chain(frames(false))
-        .chain(unknown)
-        .take(NATIVE)
-}
-
 /// What to do about it.
 fn fix(out: &mut Buffer<'_>, v: &Violation<'_>, scene: &Scene<'_>) {
     let paint = Paint(scene.colour);
@@ -695,6 +216,7 @@ fn fix(out: &mut Buffer<'_>, v: &Violation<'_>, scene: &Scene<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lineage::Fork;
     use crate::report::sample::{self, FORKED, IMPORT, Story, TORCH, moment};
 
     const SCENE: Scene<'static> = Scene {
@@ -956,20 +478,6 @@ forkguard: CUDA used in a forked process; aborting pid 4242 (policy abort)
             });
         assert_ne!(text, plain);
         assert_eq!(plain, report(&story));
-    }
-
-    #[test]
-    fn spans_as_a_person_says_them() {
-        for (ns, said) in [
-            (999_999, "under 1 ms"),
-            (12_000_000, "12 ms"),
-            (2_310_000_000, "2.31 s"),
-            (59_999_000_000, "59.99 s"),
-            (192_000_000_000, "3 min 12 s"),
-            (7_500_000_000_000, "2 h 5 min"),
-        ] {
-            assert_eq!(Span(ns).to_string(), said);
-        }
     }
 
     #[test]
