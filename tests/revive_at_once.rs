@@ -59,3 +59,33 @@ fn a_runtime_asks_for_tables_while_the_driver_is_put_back() {
         ],
     );
 }
+
+/// A child that is forked while its parent, itself a forked child, gets its driver.
+fn forked_meanwhile(moment: &str) {
+    at_once(
+        moment,
+        &[
+            "parent runtime 0",
+            "grandchild runtime 0",
+            "grandchild exited 7",
+            "child runtime 0",
+            "child exited 7",
+            "parent runtime 0",
+        ],
+    );
+}
+
+#[test]
+fn a_grandchild_while_what_was_the_parents_is_dropped() {
+    forked_meanwhile("dropped");
+}
+
+#[test]
+fn a_grandchild_while_the_driver_starts() {
+    forked_meanwhile("starting");
+}
+
+#[test]
+fn a_grandchild_of_a_handler() {
+    forked_meanwhile("handler");
+}

@@ -52,7 +52,8 @@ pub struct Cleared {
     standing: AtomicU32,
     reported: AtomicU32,
     recorded: AtomicU32,
-    rest: UnsafeCell<[u8; PAGES - CAPACITY * 8 - 12]>,
+    reporting: AtomicU32,
+    rest: UnsafeCell<[u8; PAGES - CAPACITY * 8 - 16]>,
 }
 
 // SAFETY: the slots and the words are atomics; nobody reads or writes `rest`.
@@ -64,7 +65,8 @@ pub static SLOTS: Cleared = Cleared {
     standing: AtomicU32::new(0),
     reported: AtomicU32::new(0),
     recorded: AtomicU32::new(0),
-    rest: UnsafeCell::new([0; PAGES - CAPACITY * 8 - 12]),
+    reporting: AtomicU32::new(0),
+    rest: UnsafeCell::new([0; PAGES - CAPACITY * 8 - 16]),
 };
 
 static FUNCTIONS: Functions<{ names::COUNT }, CAPACITY, HASH, TEXT> = Functions::new();
@@ -149,6 +151,12 @@ pub fn first_report() -> bool {
     SLOTS.reported.swap(1, Ordering::AcqRel) == 0
 }
 
+/// The word that says which thread of this process is reporting; 0 for none.
+pub fn reporting_word() -> &'static AtomicU32 {
+    kernel_clears();
+    &SLOTS.reporting
+}
+
 /// The word that says where this process is in its family's record; 0 where it did not look yet.
 pub fn recorded_word() -> &'static AtomicU32 {
     kernel_clears();
@@ -162,6 +170,7 @@ pub fn clear() {
     }
     SLOTS.reported.store(0, Ordering::Relaxed);
     SLOTS.recorded.store(0, Ordering::Relaxed);
+    SLOTS.reporting.store(0, Ordering::Relaxed);
     SLOTS.standing.store(0, Ordering::Release);
 }
 

@@ -9,7 +9,7 @@
 use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_char, c_int, c_uint};
 use core::fmt;
-use core::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 
 use forkguard_record::State;
 
@@ -42,6 +42,19 @@ unsafe impl Sync for Reason {}
 
 static TEXT: Reason = Reason(UnsafeCell::new([0; REASON]));
 static LENGTH: AtomicUsize = AtomicUsize::new(0);
+
+/// Set while this process is between two drivers: from before anything of the parent's is dropped until
+/// its own has started. A child that another thread forks meanwhile finds it set, and devices and data
+/// that no longer tell how the parent left them.
+static BETWEEN: AtomicBool = AtomicBool::new(false);
+
+struct Kept(UnsafeCell<Option<Registry>>);
+
+// SAFETY: written by the thread that has `REVIVING`, before `BETWEEN` is set; read where that is set.
+unsafe impl Sync for Kept {}
+
+/// The list of runtimes, as it was found before.
+static KEPT: Kept = Kept(UnsafeCell::new(None));
 
 /// Why a process gets no driver of its own.
 #[derive(Clone, Copy)]
@@ -185,8 +198,27 @@ impl fmt::Display for CodeName {
 /// In a process that forks, or in its child: whether it is known already that a child cannot be
 /// served.
 pub fn would_refuse() -> bool {
-    let unknown = || lineage::runtime_api().is_some() && Registry::find().is_none();
+    let unknown = || lineage::runtime_api().is_some() && registry().is_none();
     !image::is_saved() || of_the_parent().is_some() || unknown()
+}
+
+/// The list of runtimes that the parent's driver has.
+fn registry() -> Option<Registry> {
+    if BETWEEN.load(Ordering::Acquire) {
+        // SAFETY: written before it was set, and not while it is.
+        return unsafe { *KEPT.0.get() };
+    }
+    Registry::find()
+}
+
+/// From here on nothing tells any more how the parent left its devices, and this list of its driver's.
+fn begin(registry: Option<Registry>) {
+    if BETWEEN.load(Ordering::Relaxed) {
+        return;
+    }
+    // SAFETY: this thread has the lock, and nobody reads before it is set.
+    unsafe { *KEPT.0.get() = registry };
+    BETWEEN.store(true, Ordering::Release);
 }
 
 /// What the parent did that cannot be undone.
@@ -224,11 +256,10 @@ pub fn for_runtime(call: &Call<'_>) -> bool {
 /// yet; other threads of it wait for that.
 fn settle(decide: impl FnOnce() -> bool) -> bool {
     let here = thread::current();
-    if here.reviving.get() != 0 {
+    let Some(reviving) = here.begin_reviving() else {
         // A signal handler, in the middle of it: the driver answers as far as it has come.
         return true;
-    }
-    here.reviving.set(1);
+    };
     // What `cuInit` forks is the driver's own.
     here.in_driver.set(here.in_driver.get() + 1);
     let held = REVIVING.take();
@@ -239,7 +270,7 @@ fn settle(decide: impl FnOnce() -> bool) -> bool {
     };
     drop(held);
     here.in_driver.set(here.in_driver.get() - 1);
-    here.reviving.set(0);
+    drop(reviving);
     revived
 }
 
@@ -294,13 +325,16 @@ fn revive(call: &Call<'_>) -> Result<Service, Refusal> {
         return Err(refusal);
     }
     let runtime = lineage::runtime_api();
-    let registry = runtime.and_then(|_| Registry::find());
+    let registry = runtime.and_then(|_| registry());
     if let (Some(caller), None) = (runtime, registry) {
         return Err(Refusal::Runtime(caller));
     }
     let fit = image::check().map_err(Refusal::Unfit)?;
+    // Who was about to open them may not have come to it.
+    let may_have_none = lineage::is_initialising() || BETWEEN.load(Ordering::Relaxed);
     // SAFETY: this thread has the lock.
-    let inherited = unsafe { inherited::check() }.map_err(Refusal::Unknown)?;
+    let inherited = unsafe { inherited::check(may_have_none) }.map_err(Refusal::Unknown)?;
+    begin(registry);
     // SAFETY: as above; in this process every call of CUDA was refused so far, and the parent's
     // handles are not used here: there are none, or the user says so.
     unsafe { inherited.drop_all() }.map_err(Refusal::NotDropped)?;
@@ -319,6 +353,7 @@ fn revive(call: &Call<'_>) -> Result<Service, Refusal> {
     {
         return Err(Refusal::Runtime(caller));
     }
+    BETWEEN.store(false, Ordering::Release);
     let noted = raw::clock_ns(libc::CLOCK_MONOTONIC) - ended;
     Ok(Service::Revived {
         took_us: (driver - began + noted) / 1000,

@@ -7,77 +7,96 @@
 
 use core::cell::UnsafeCell;
 use core::ffi::c_int;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
 
 use forkguard_protocol::tellers::{Entry, Telling, Told};
 use forkguard_record::State;
 
 use super::{Call, exec, revive};
+use crate::gate::slots;
 use crate::lineage::{self, FORKS_GIVEN, Fork, Moment};
 use crate::record;
 use crate::report::limit::{self, Admitted};
 use crate::report::{Action, Kind, Served, Service, Violation, emit};
 use crate::siblings;
 use crate::stack::{native, python, spare};
-use crate::sys::{raw, thread};
+use crate::sys::raw;
 
 /// Seconds for the rest of the report before the process is ended without it.
 const PATIENCE: u32 = 5;
 
 struct Used(UnsafeCell<Moment>);
 
-// SAFETY: written only by the thread that holds `CLAIMED`.
+// SAFETY: written only by the thread that has the `Claim`.
 unsafe impl Sync for Used {}
 
 static USED: Used = Used(UnsafeCell::new(Moment::EMPTY));
-static CLAIMED: AtomicBool = AtomicBool::new(false);
+
+/// That this thread reports, and nobody else in its process; given back when dropped. In a page that
+/// the kernel clears: who was reporting in the parent at the fork does not in the child.
+struct Claim(&'static AtomicU32);
+
+/// Who reports already.
+enum Reporting {
+    /// This very thread, which a signal's handler interrupts.
+    Here,
+    /// Another one.
+    Elsewhere,
+}
+
+impl Claim {
+    fn take() -> Result<Self, Reporting> {
+        let word = slots::reporting_word();
+        let me = raw::gettid() as u32;
+        match word.compare_exchange(0, me, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => Ok(Self(word)),
+            Err(who) if who == me => Err(Reporting::Here),
+            Err(_) => Err(Reporting::Elsewhere),
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.0.store(0, Ordering::Release);
+    }
+}
 
 /// Reports the call. Returns when the report is out; a thread that comes while another reports,
 /// under a policy that ends the process, waits for that end.
 pub fn report(call: &Call, action: Action, policy: &str) {
-    let here = thread::current();
-    if here.reporting.replace(1) != 0 {
-        return;
-    }
-    if CLAIMED.swap(true, Ordering::AcqRel) {
-        if matches!(action, Action::Abort(_)) {
-            loop {
-                // SAFETY: waits for a signal; the reporting thread ends the process.
-                unsafe { libc::pause() };
-            }
-        }
-        here.reporting.set(0);
-        return;
-    }
-    // SAFETY: `CLAIMED` is held by this thread.
+    let claim = match Claim::take() {
+        Ok(claim) => claim,
+        Err(Reporting::Elsewhere) if matches!(action, Action::Abort(_)) => loop {
+            // SAFETY: waits for a signal; the reporting thread ends the process.
+            unsafe { libc::pause() };
+        },
+        Err(_) => return,
+    };
+    // SAFETY: this thread has the claim.
     let used = unsafe { &mut *USED.0.get() };
     record::violation(match action {
         Action::Abort(_) => State::Ending,
         Action::Warn | Action::Watch => State::Warned,
     });
-    // SAFETY: `CLAIMED` is held by this thread.
+    // SAFETY: this thread has the claim.
     unsafe { spare::with_room(|| tell(used, call, action, policy)) };
-    CLAIMED.store(false, Ordering::Release);
-    here.reporting.set(0);
+    drop(claim);
 }
 
 /// Tells, where that is asked for, what is done about this process's use of CUDA besides reporting
 /// it. `serve` does it, between the moment that is told and the telling.
 pub fn serve(call: &Call, serve: impl FnOnce() -> Service) -> Service {
-    let here = thread::current();
-    let tells = emit::tells_of_service() && here.reporting.replace(1) == 0;
-    if !tells {
+    if !emit::tells_of_service() {
         return serve();
     }
-    if CLAIMED.swap(true, Ordering::AcqRel) {
-        // Another thread reports.
-        here.reporting.set(0);
+    let Ok(claim) = Claim::take() else {
         return serve();
-    }
-    // SAFETY: `CLAIMED` is held by this thread.
+    };
+    // SAFETY: this thread has the claim.
     let used = unsafe { &mut *USED.0.get() };
     let noted = &mut *used;
-    // SAFETY: `CLAIMED` is held by this thread.
+    // SAFETY: this thread has the claim.
     unsafe {
         spare::with_room(|| {
             note(noted, call);
@@ -98,8 +117,7 @@ pub fn serve(call: &Call, serve: impl FnOnce() -> Service) -> Service {
     };
     // SAFETY: as above.
     unsafe { spare::with_room(|| emit::served(&served)) };
-    CLAIMED.store(false, Ordering::Release);
-    here.reporting.set(0);
+    drop(claim);
     service
 }
 

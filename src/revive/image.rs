@@ -229,10 +229,9 @@ impl Place {
 /// `driver` is where `cuInit` is, when it is about to be called for the first time; otherwise it is
 /// another library that is about to be used, and libcuda is left alone.
 pub fn save(driver: Option<usize>) {
-    let here = thread::current();
-    if here.reviving.replace(1) != 0 {
+    let Some(reviving) = thread::current().begin_reviving() else {
         return;
-    }
+    };
     let held = SAVING.take();
     let driver = driver.map(|address| elf::object_at(address).map(|object| object.dynamic));
     elf::each_object(|object| {
@@ -248,7 +247,7 @@ pub fn save(driver: Option<usize>) {
         true
     });
     drop(held);
-    here.reviving.set(0);
+    drop(reviving);
 }
 
 /// Keeps the object from being unloaded: what is loaded again at the same address is another

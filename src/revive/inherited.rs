@@ -139,11 +139,12 @@ static BENCH: Bench = Bench(UnsafeCell::new(Room {
 /// The inherited mappings and descriptors, known to be droppable.
 pub struct Inherited(());
 
-/// Finds out whether all can be known and dropped. Changes nothing that anybody sees.
+/// Finds out whether all can be known and dropped. Changes nothing that anybody sees. Nothing has to
+/// be there where the driver was about to start at the fork: it `may_have_none` yet.
 ///
 /// # Safety
 /// One thread at a time.
-pub unsafe fn check() -> Result<Inherited, Unknown> {
+pub unsafe fn check(may_have_none: bool) -> Result<Inherited, Unknown> {
     // SAFETY: says the caller.
     let room = unsafe { &mut *BENCH.0.get() };
     find_mappings(room).map_err(Unknown::Mappings)?;
@@ -156,8 +157,7 @@ pub unsafe fn check() -> Result<Inherited, Unknown> {
         room.more |= !FOUND.has(fd);
     })
     .map_err(Unknown::Descriptors)?;
-    // A `cuInit` that was under way at the fork may not have come to its devices.
-    if room.len + open == 0 && !lineage::is_initialising() {
+    if room.len + open == 0 && !may_have_none {
         return Err(Unknown::Nothing);
     }
     if !has_own_table() {

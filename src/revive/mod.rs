@@ -61,13 +61,12 @@ pub fn after_driver(succeeded: bool) {
 }
 
 fn around(note: impl FnOnce() -> bool) {
-    let here = thread::current();
-    if here.reviving.replace(1) != 0 {
+    let Some(reviving) = thread::current().begin_reviving() else {
         // A signal handler, in the middle of it.
         return;
-    }
+    };
     AROUND.attempt(note);
-    here.reviving.set(0);
+    drop(reviving);
 }
 
 /// A function of the driver's at `found` is about to be given out, to anybody: NVML calls libcuda,

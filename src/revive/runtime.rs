@@ -170,10 +170,9 @@ pub fn makes_other_context() {
 /// A device's primary context was retained. If the one that is current is the parent's, of which
 /// this is the successor, it takes its place: on this thread, and in the runtime's memory.
 pub fn retained(context: usize) {
-    let here = thread::current();
-    if here.reviving.replace(1) != 0 {
+    let Some(reviving) = thread::current().begin_reviving() else {
         return;
-    }
+    };
     let held = EXCHANGING.take();
     if own(context)
         && !MADE_OTHERS.load(Ordering::Relaxed)
@@ -185,7 +184,7 @@ pub fn retained(context: usize) {
         exchange(unsafe { &mut *BENCH.0.get() }, !current, context);
     }
     drop(held);
-    here.reviving.set(0);
+    drop(reviving);
 }
 
 /// Remembers the context. False where there is no room for it.

@@ -7,6 +7,8 @@
 
 use core::cell::Cell;
 
+use super::raw;
+
 /// What a thread is doing.
 #[repr(C)]
 pub struct Thread {
@@ -16,8 +18,6 @@ pub struct Thread {
     pub in_driver: Cell<u32>,
     /// One more than the index of the fork record this thread has claimed, 0 for none.
     pub forking: Cell<u32>,
-    /// Set while this thread reports a violation.
-    pub reporting: Cell<u32>,
     /// Set while this thread starts a fresh process: forks made there are the guard's own.
     pub rewriting: Cell<u32>,
     /// The pid that this thread's next `fork` answers: a fresh process already started; 0 for none.
@@ -28,8 +28,8 @@ pub struct Thread {
     pub payload: Cell<u32>,
     /// The same of the directory that it is to be in.
     pub directory: Cell<u32>,
-    /// Set while this thread saves the driver's data or puts it back.
-    pub reviving: Cell<u32>,
+    /// The process in which this thread saves the driver's data or puts it back, 0 for none.
+    reviving: Cell<i32>,
     /// The semaphore that this thread created last: a hash of its name, and its address.
     pub semaphore_name: Cell<u64>,
     /// See above; 0 for none.
@@ -48,7 +48,7 @@ pub struct Thread {
 }
 
 const _: () = assert!(
-    size_of::<Thread>() == 104,
+    size_of::<Thread>() == 96,
     "the size named in the assembly below"
 );
 
@@ -58,11 +58,29 @@ core::arch::global_asm!(
     ".globl forkguard_thread",
     ".hidden forkguard_thread",
     ".type forkguard_thread, @tls_object",
-    ".size forkguard_thread, 104",
+    ".size forkguard_thread, 96",
     "forkguard_thread:",
-    ".zero 104",
+    ".zero 96",
     ".popsection",
 );
+
+/// That a thread saves the driver's data or puts it back, until dropped.
+pub struct Reviving<'a>(&'a Thread);
+
+impl Thread {
+    /// Notes that this thread saves the driver's data or puts it back. `None` where it is at it: this is
+    /// a signal's handler, in the middle of it. In a child that such a handler forks nobody is at it.
+    pub fn begin_reviving(&self) -> Option<Reviving<'_>> {
+        let here = raw::getpid();
+        (self.reviving.replace(here) != here).then(|| Reviving(self))
+    }
+}
+
+impl Drop for Reviving<'_> {
+    fn drop(&mut self) {
+        self.0.reviving.set(0);
+    }
+}
 
 /// The calling thread's block.
 pub fn current() -> &'static Thread {

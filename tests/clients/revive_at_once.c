@@ -7,6 +7,9 @@
 //   nvml         one opens a descriptor of NVML's while the other is not back yet; a forked child has it
 //   descriptors  one comes to cuInit when the other is back; the child has no descriptor of the parent's driver
 //   table        in the child: while one thread's call gets it the driver, a runtime asks for the driver's tables
+//   dropped, starting, handler
+//                in the child: while one thread's call gets it the driver, and has dropped what is the parent's, or has
+//                the driver start, another one forks, or a handler that interrupts it; the grandchild works, too
 //
 // A thread is held where the guard asks the C library for something (this program has `memcpy` and `dlopen` of its own)
 // or in a signal handler, until the other one has come as far as it can: to its end, or to where it waits.
@@ -102,12 +105,16 @@ static void *second_initialises(void *unused) { return (void)unused, initialises
 // ---- where the guard's calls are held
 
 enum { MORE_THAN_A_CUINIT_COPIES = 256 * 1024 };
-static atomic_int holds_copy, holds_loader;
+static atomic_int holds_copy, holds_loader, interrupts_copy;
 static sem_t is_held;
 
 // The guard's copy of the driver's data is the only one so large that a thread makes in its cuInit.
 void *memcpy(void *to, const void *from, size_t length)
 {
+    if (length > MORE_THAN_A_CUINIT_COPIES && own_tid() == interrupts_copy) {
+        interrupts_copy = 0;
+        raise(SIGUSR1);
+    }
     if (length > MORE_THAN_A_CUINIT_COPIES && own_tid() == holds_copy) {
         holds_copy = 0;
         sem_post(&is_held);
@@ -286,6 +293,65 @@ static void table(void *library)
     say_how_it_ended(child, "child");
 }
 
+static void grandchild(int signal)
+{
+    (void)signal;
+    pid_t child = forked();
+    if (child == 0) {
+        unsetenv("FAKE_CUDA_INIT_WAITS");
+        say("grandchild runtime %d\n", runtime_call());
+        _exit(7);
+    }
+    say_how_it_ended(child, "grandchild");
+}
+
+static void *is_held_when_dropped(void *unused)
+{
+    holds_copy = own_tid();
+    return counts(unused);
+}
+
+static void dropped(void)
+{
+    pthread_t other = start(is_held_when_dropped);
+    sem_wait(&is_held);
+    second.tid = own_tid();
+    grandchild(0);
+    second.ended = 1;
+    pthread_join(other, NULL);
+}
+
+static void starting(void)
+{
+    init_is_to_wait();
+    pthread_t other = start(counts);
+    until_there();
+    grandchild(0);
+    let_go_on();
+    pthread_join(other, NULL);
+}
+
+static void handler(void)
+{
+    signal(SIGUSR1, grandchild);
+    interrupts_copy = own_tid();
+    counts(NULL);
+}
+
+static void forked_meanwhile(void (*meanwhile)(void))
+{
+    int count;
+    say("parent runtime %d\n", runtime_count(&count));
+    pid_t child = forked();
+    if (child == 0) {
+        meanwhile();
+        say("child runtime %d\n", runtime_call());
+        exit(7);
+    }
+    say_how_it_ended(child, "child");
+    say("parent runtime %d\n", runtime_call());
+}
+
 int main(int count, char **arguments)
 {
     void *library = dlopen("libcuda.so.1", RTLD_NOW);
@@ -304,6 +370,12 @@ int main(int count, char **arguments)
         descriptors();
     else if (IS("table"))
         table(library);
+    else if (IS("dropped"))
+        forked_meanwhile(dropped);
+    else if (IS("starting"))
+        forked_meanwhile(starting);
+    else if (IS("handler"))
+        forked_meanwhile(handler);
     else
         give_up("no scenario is called %s", arguments[1]);
     return 0;
