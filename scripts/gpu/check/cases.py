@@ -131,7 +131,7 @@ TWO_GPUS = [
      (r"^worker 0: 4\.0 on GPU of number 0$", r"^worker 1: 4\.0 on GPU of number 1$", r"^parent goes on: 4\.0$")),
 ]
 # user_accelerate.py, where it works.
-TRAINED_BY_ACCELERATE = tuple(f"^worker: gradient 8\\.0, one of 2 on cuda:{gpu}$" for gpu in range(2))
+TRAINED_BY_ACCELERATE = tuple(f"^trained: gradient 8\\.0, one of 2 on cuda:{gpu}$" for gpu in range(2))
 
 WHAT_USERS_SEE = [
     violation("torch: asked, Pool", "torch_ask_pool.py", needs=TORCH, bare=(REFUSED, ENDED_WELL),

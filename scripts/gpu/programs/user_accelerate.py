@@ -28,7 +28,7 @@ def train():
 
 
 def worker():
-    say(f"worker: {attempt(train)}")
+    say(f"trained: {attempt(train)}")
 
 
 def free_port():
