@@ -118,9 +118,7 @@ fn object(bytes: &[u8]) {
         dynamic: start + usize::from(u16::from_le_bytes(*dynamic)),
         ..Object::EMPTY
     };
-    let is_there = elf::is_there(&mut crate::sys::memory::Reader::default(), &object, start);
     let id = elf::build_id(&object, start, start + image.len());
-    assert!(is_there || id.is_none());
     assert!(id.is_none_or(|(_, len)| (1..=elf::BUILD_ID).contains(&len)));
 }
 

@@ -17,9 +17,12 @@ if os.fork() == 0:
     text = b'/a secret'.ljust(len(lines[0][-1]), b'!')
     _ctypes.dlclose(library._handle)
     assert 'libearly.so' not in open('/proc/self/maps').read()
-    if sys.argv[1] == 'named':
+    if sys.argv[1] in ('named', 'again'):
         for _ in range(100):
             c.strdup(text)
+    if sys.argv[1] == 'again':
+        ctypes.CDLL('libearly.so')
+        assert any(line.startswith(f'{start:x}-') and line.endswith('/libearly.so\\n') for line in open('/proc/self/maps'))
     if sys.argv[1] == 'filled':
         c.mmap.restype = ctypes.c_void_p
         c.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]
@@ -35,7 +38,7 @@ print(os.wait()[1])
 #[test]
 fn nothing_and_something_else_in_its_place() {
     let python = forkguard_testkit::interpreter();
-    for place in ["empty", "filled", "named"] {
+    for place in ["empty", "filled", "named", "again"] {
         let program = Program::at(&python)
             .args(["-c", PROGRAM, place])
             .with_events();

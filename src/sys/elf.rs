@@ -427,41 +427,29 @@ impl Object {
     }
 }
 
-/// Whether the object whose file was mapped at `start` still is there, and no other.
+/// What the loader has in the place of `object` now, as far as it is the same: its name and its tables
+/// are the present ones. `None` where it was unloaded.
 ///
-/// For a forked child, long after the object was listed: what lies there is read without faulting,
-/// and believed when it is an object with this dynamic section. Word by word, of an ELF header and its
-/// program headers: a report asks this deep down, and may have the smallest stack there is.
-pub fn is_there(reader: &mut memory::Reader, object: &Object, start: usize) -> bool {
-    has_dynamic(reader, object, start).unwrap_or(false)
-}
-
-fn has_dynamic(reader: &mut memory::Reader, object: &Object, start: usize) -> Option<bool> {
-    const MAGIC: usize = u32::from_le_bytes(*b"\x7fELF") as usize;
-    let mut word = |at: usize, offset: usize| reader.word(at.checked_add(offset)?);
-    let sizes = word(start, offset_of!(Elf64_Ehdr, e_phentsize) - 6)?;
-    let count = word(start, offset_of!(Elf64_Ehdr, e_phnum))? & 0xffff;
-    let known = word(start, 0)? & 0xffff_ffff == MAGIC
-        && sizes >> 48 == size_of::<Elf64_Phdr>()
-        && count <= HEADERS;
-    if !known {
-        return Some(false);
+/// For a forked child, long after the object was listed: the loader's record is read without faulting,
+/// and believed where it still is a link of the loader's list and of an object that lies there. What
+/// was freed is no link of it, whatever came to lie there.
+pub fn as_loaded(object: &Object) -> Option<Object> {
+    let mut reader = memory::Reader::default();
+    let mut word = |record: usize, at| reader.word(record.checked_add(at)?);
+    let record = object.handle;
+    let previous = word(record, offset_of!(LinkMap, previous))?;
+    let is_linked = previous == 0 || word(previous, offset_of!(LinkMap, next))? == record;
+    let is_same = word(record, offset_of!(LinkMap, base))? == object.base
+        && word(record, offset_of!(LinkMap, dynamic))? == object.dynamic;
+    if !is_linked || !is_same {
+        return None;
     }
-    let mut at = start.checked_add(word(start, offset_of!(Elf64_Ehdr, e_phoff))?)?;
-    for _ in 0..count {
-        let kind = word(at, offset_of!(Elf64_Phdr, p_type))? & 0xffff_ffff;
-        let address = word(at, offset_of!(Elf64_Phdr, p_vaddr))?;
-        if kind == libc::PT_DYNAMIC as usize && object.base.wrapping_add(address) == object.dynamic
-        {
-            return Some(true);
-        }
-        at = at.checked_add(size_of::<Elf64_Phdr>())?;
-    }
-    Some(false)
+    Some(Entry::read(record as *const LinkMap)?.object())
 }
 
 /// The build id that the linker wrote into the object whose file is mapped from `start` to `end`,
-/// and how many bytes it has. Read as [`is_there`] reads.
+/// and how many bytes it has. For a forked child, too: what lies there is read without faulting, and
+/// believed where it is an object with this dynamic section.
 pub fn build_id(object: &Object, start: usize, end: usize) -> Option<([u8; BUILD_ID], usize)> {
     let mut found = None;
     look(
@@ -582,13 +570,14 @@ pub fn each_object(mut visit: impl FnMut(&Object) -> bool) {
     }
 }
 
-/// A number that changes when objects are loaded or unloaded.
+/// A number that changes when objects are loaded or unloaded, be it that another one came to lie where
+/// one was, and its record, too.
 pub fn fingerprint() -> u64 {
     let mut map = first_map();
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     while let Some(entry) = Entry::read(map) {
-        hash = (hash ^ map as u64 ^ (entry.base as u64).rotate_left(32))
-            .wrapping_mul(0x0100_0000_01b3);
+        let place = (entry.base as u64).rotate_left(32) ^ (entry.dynamic as u64).rotate_left(16);
+        hash = (hash ^ map as u64 ^ place).wrapping_mul(0x0100_0000_01b3);
         map = entry.next;
     }
     hash
@@ -889,15 +878,42 @@ mod tests {
         let mut object = objects()[0];
         let (start, end) = object.range();
         // Another object lies there now.
-        assert!(is_there(&mut memory::Reader::default(), &object, start));
         object.dynamic += 8;
-        assert!(!is_there(&mut memory::Reader::default(), &object, start));
         assert!(build_id(&object, start, end).is_none());
         // Nothing does, or no object.
         assert!(build_id(&object, 4096, 8192).is_none());
         let stack = 0u64;
         let here = (&raw const stack).addr();
         assert!(build_id(&object, here, here + 8).is_none());
+    }
+
+    #[test]
+    fn what_is_loaded_no_more() {
+        let objects = objects();
+        for object in &objects {
+            let now = as_loaded(object).expect("it is loaded");
+            assert_eq!((now.name, now.symbols), (object.name, object.symbols));
+        }
+        let of = objects[1];
+        // Another object lies there, or in the place of its record.
+        let another = Object {
+            dynamic: of.dynamic + 8,
+            ..of
+        };
+        let handle = objects[2].handle;
+        assert!(as_loaded(&another).is_none());
+        assert!(as_loaded(&Object { handle, ..of }).is_none());
+        // A record that was taken out of the list, and what never was one.
+        let record = [0, of.name.addr(), of.dynamic, 0, of.handle];
+        let unlinked = Object {
+            base: 0,
+            handle: (&raw const record).addr(),
+            ..of
+        };
+        assert!(as_loaded(&unlinked).is_none());
+        for handle in [0, 1, 4096, usize::MAX - 7] {
+            assert!(as_loaded(&Object { handle, ..of }).is_none());
+        }
     }
 
     /// What the unwinder is told where glibc cannot be asked.

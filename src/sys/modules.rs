@@ -16,8 +16,6 @@ use super::{memory, quiet};
 
 /// Objects kept; a torch process has about 300.
 const CAPACITY: usize = 1024;
-/// Bytes of the longest path.
-const PATH: usize = 4096;
 
 /// The path of what has none that can be told any more.
 pub const UNKNOWN: &str = "?";
@@ -54,33 +52,35 @@ impl Module {
     /// unloaded.
     ///
     /// The loader frees the name of what it unloads, and a text of the program's may lie there by
-    /// now: it is not told. What was read in the parent may be gone in the child, too; so the name
-    /// is proven before it is followed.
+    /// now: it is not told. Where the object was loaded again, the name is that of this time.
     pub fn path(&self) -> &'static str {
-        let name = self.object.name;
-        if name.is_null() {
-            return "";
+        path(elf::as_loaded(&self.object))
+    }
+
+    fn located(&self, address: usize, loaded: Option<Object>) -> Located<'static> {
+        Located {
+            path: path(loaded),
+            offset: address - self.object.base,
+            symbol: None,
+            symbol_offset: 0,
         }
-        let mut reader = memory::Reader::default();
-        if !elf::is_there(&mut reader, &self.object, self.start) {
-            return UNKNOWN;
-        }
-        for at in 0..PATH {
-            match reader.byte(name.addr() + at) {
-                Some(0) => break,
-                Some(_) => {}
-                None => return UNKNOWN,
-            }
-        }
-        // SAFETY: readable up to its NUL, as was seen just now; this thread looks at it at once.
-        let path: &'static CStr = unsafe { CStr::from_ptr(name) };
-        path.to_str().unwrap_or(UNKNOWN)
     }
 
     /// The build id of its file, and how many bytes that has.
     pub fn build_id(&self) -> Option<([u8; elf::BUILD_ID], usize)> {
         elf::build_id(&self.object, self.start, self.end)
     }
+}
+
+fn path(loaded: Option<Object>) -> &'static str {
+    let Some(loaded) = loaded else { return UNKNOWN };
+    if loaded.name.is_null() {
+        return "";
+    }
+    // SAFETY: the loader has the object just now, and its name as long; this thread looks at it at
+    // once.
+    let path: &'static CStr = unsafe { CStr::from_ptr(loaded.name) };
+    path.to_str().unwrap_or(UNKNOWN)
 }
 
 struct Table {
@@ -192,22 +192,17 @@ pub fn object_at(address: usize) -> Option<&'static Module> {
 /// Names `address`, without the symbol: no more than a walk of the table.
 pub fn locate_module(address: usize) -> Option<Located<'static>> {
     let module = object_at(address)?;
-    Some(Located {
-        path: module.path(),
-        offset: address - module.object.base,
-        symbol: None,
-        symbol_offset: 0,
-    })
+    Some(module.located(address, elf::as_loaded(&module.object)))
 }
 
 /// Names `address`, with the nearest exported symbol of its object.
 pub fn locate(address: usize) -> Option<Located<'static>> {
     let module = object_at(address)?;
-    let mut located = locate_module(address)?;
-    // It may have been unloaded since, and its tables with it.
-    let mut reader = memory::Reader::default();
-    let is_there = elf::is_there(&mut reader, &module.object, module.start);
-    if is_there && let Some((name, distance)) = nearest_symbol(&module.object, address) {
+    let loaded = elf::as_loaded(&module.object);
+    let mut located = module.located(address, loaded);
+    if let Some(loaded) = loaded
+        && let Some((name, distance)) = nearest_symbol(&loaded, address)
+    {
         located.symbol = Some(name);
         located.symbol_offset = distance;
     }
@@ -215,7 +210,7 @@ pub fn locate(address: usize) -> Option<Located<'static>> {
 }
 
 /// Reads the symbol table in pieces.
-fn nearest_symbol(object: &'static Object, address: usize) -> Option<(&'static str, usize)> {
+fn nearest_symbol(object: &Object, address: usize) -> Option<(&'static str, usize)> {
     // Reports are made on small stacks.
     const PIECE: usize = 48;
     if object.symbols == 0 || object.strings == 0 || memory::read_word(object.symbols).is_none() {
