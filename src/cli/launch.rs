@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::elf::Elf;
+use crate::inherited;
 use crate::preload;
 use crate::program::{Hindrance, Program, find};
 use crate::trouble::{NOT_EXECUTABLE, NOT_FOUND, Trouble, USAGE, reason};
@@ -41,6 +42,9 @@ pub fn guarded(words: &[OsString], library: &Path) -> Command {
         let value = preload::value(library, before.as_deref());
         command.env(preload::VARIABLE, value);
     }
+    // Also what keeps it from being started by `posix_spawn`, which leaves a text that no `#!` begins
+    // unstarted; `exec`, shells and `env` have it run by the shell.
+    inherited::pass_on(&mut command);
     command
 }
 

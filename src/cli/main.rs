@@ -8,6 +8,7 @@
 //! | [`program`] | what a command line comes to, and whether the guard gets into it |
 //! | [`elf`] | what an executable says of itself |
 //! | [`launch`] | a program started under the guard |
+//! | [`inherited`] | what it is to have of what this command was started with |
 //! | [`watch`] | a program run to its end, and what it told |
 //! | [`story`] | what that says, process by process |
 //! | [`inside`] | questions that only a process with the guard in it can answer |
@@ -35,6 +36,7 @@ mod event;
 mod explain;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod inherited;
 mod inside;
 mod launch;
 mod library;

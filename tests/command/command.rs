@@ -20,6 +20,7 @@ mod ps;
 mod python_script;
 mod recorded;
 mod run;
+mod run_inherits;
 mod run_locked;
 mod run_place;
 mod run_python;

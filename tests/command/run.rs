@@ -1,7 +1,7 @@
-//! `forkguard run`: the program is guarded and is otherwise itself.
+//! `forkguard run`: the exit code is the program's, or says why it did not start.
 //!
-//! Would fail if the library were not preloaded, if the command stayed between the program and its
-//! parent, or if it changed how the program ends.
+//! Would fail if the command changed how the program ends, or ended in another way where there is no
+//! program.
 
 use crate::programs::forkguard;
 

@@ -12,7 +12,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::ExitStatus;
 use std::time::{Duration, SystemTime};
@@ -188,10 +188,6 @@ pub fn watch(
         stand_in.give(&mut command, folder.path())?;
     }
 
-    // Without it the program may be started by `posix_spawn`, which leaves a text that no `#!` begins
-    // unstarted; `run`, shells and `env` have it run by the shell.
-    // SAFETY: does nothing.
-    unsafe { command.pre_exec(|| Ok(())) };
     signals::handle();
     let started = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
