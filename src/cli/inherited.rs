@@ -6,7 +6,6 @@
 //! is looked at before the runtime is there. Nothing here may allocate: it runs before that, and in
 //! a forked child.
 
-use std::io;
 use std::os::fd::RawFd;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -52,11 +51,16 @@ extern "C" fn look() {
 /// Has the program of `command` get it.
 pub fn pass_on(command: &mut Command) {
     // SAFETY: `give` makes only calls that may be made in a forked child.
-    unsafe { command.pre_exec(give) };
+    unsafe {
+        command.pre_exec(|| {
+            give();
+            Ok(())
+        })
+    };
 }
 
 /// Right before the program is there, after all that the runtime does.
-fn give() -> io::Result<()> {
+fn give() {
     for (bit, fd) in STANDARD.into_iter().enumerate() {
         if CLOSED.load(Ordering::Relaxed) & 1 << bit != 0 {
             // Not closed before: where the program cannot be started, that is to be said, and nothing
@@ -71,5 +75,4 @@ fn give() -> io::Result<()> {
             unsafe { libc::signal(signal, libc::SIG_IGN) };
         }
     }
-    Ok(())
 }
