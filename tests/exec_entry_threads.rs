@@ -1,5 +1,5 @@
 //! Threads that start workers at the same time each get their own, whatever else the process does meanwhile. Fails when
-//! a worker has another one's data, is lost, is a fork, or when a thread waits for ever.
+//! a worker has another one's data, holds what another one is told, is lost, is a fork, or when a thread waits for ever.
 
 use forkguard_testkit::Program;
 

@@ -17,16 +17,15 @@ use super::Call;
 use super::exec::{self, Replaced, Rewrite};
 use crate::config::command::{self, Piece};
 use crate::config::{self, InPlace};
-use crate::family;
 use crate::lineage::{self, FORKS_GIVEN, Fork, Moment};
 use crate::report::buffer::Buffer;
 use crate::report::emit;
-use crate::semaphores;
 use crate::stack::{native, python};
+use crate::sys::descriptors::{self, Owner};
 use crate::sys::process_lock::ProcessLock;
 use crate::sys::program::{Guard, Mapping, NotExecuted, Strings, Variables, environment, own_path};
 use crate::sys::raw::{self, checked};
-use crate::sys::{command_line, descriptors, rights, signals, thread};
+use crate::sys::{command_line, rights, signals, thread};
 
 /// Bytes of the longest path of a command.
 const PATH: usize = 4096;
@@ -87,6 +86,8 @@ enum Refusal {
     Rights(&'static str),
     NoCommandLine,
     NotFound(&'static str),
+    /// Descriptors could not be found out, or not be handed on.
+    Descriptors(c_int),
     Failed(&'static str, c_int),
 }
 
@@ -111,6 +112,12 @@ impl fmt::Display for Refusal {
             Refusal::NotFound(line) => write!(
                 f,
                 "the command of FORKGUARD_EXEC ({line}) was not found, or is not executable"
+            ),
+            Refusal::Descriptors(errno) => write!(
+                f,
+                "FORKGUARD_EXEC runs nothing in the place of this process, whose descriptors cannot \
+                 all be passed on ({})",
+                NotExecuted(errno)
             ),
             Refusal::Failed(line, errno) => write!(
                 f,
@@ -168,11 +175,11 @@ fn replace(
             let Some((path, arguments)) = command_line::kept() else {
                 return Refusal::NoCommandLine;
             };
-            let errno = command_line::arguments(arguments).map_or_else(
-                |errno| errno,
-                |all| execute(path, &all, call, what, used, before),
-            );
-            Refusal::Failed(shortened(path.to_bytes()), errno)
+            let name = shortened(path.to_bytes());
+            command_line::arguments(arguments).map_or_else(
+                |errno| Refusal::Failed(name, errno),
+                |all| execute(path, &all, name, call, what, used, before),
+            )
         }
         InPlace::Command(line) => {
             let found = words(line).and_then(|words| Ok((words, Mapping::new(PATH)?)));
@@ -183,7 +190,7 @@ fn replace(
             let Some(path) = find(&words, &mut room) else {
                 return Refusal::NotFound(told(line));
             };
-            Refusal::Failed(told(line), execute(path, &words, call, what, used, before))
+            execute(path, &words, told(line), call, what, used, before)
         }
     }
 }
@@ -264,21 +271,25 @@ fn is_executable(path: &CStr) -> bool {
         && stat.st_mode & 0o111 != 0
 }
 
-/// Executes it. Answers the error, with everything as it was before.
+/// Executes it. Answers why not, with everything as it was before.
 fn execute(
     path: &CStr,
     arguments: &Strings,
+    name: &'static str,
     call: &Call<'_>,
     what: InPlace<'_>,
     used: &Moment,
     before: &mut signals::Before,
-) -> c_int {
+) -> Refusal {
     let environment = match variables(call, what) {
         Ok(environment) => environment,
-        Err(errno) => return errno,
+        Err(errno) => return Refusal::Failed(name, errno),
+    };
+    let descriptors = match Descriptors::hand_over() {
+        Ok(descriptors) => descriptors,
+        Err(errno) => return Refusal::Descriptors(errno),
     };
     tell(what, used, None);
-    let descriptors = Descriptors::hand_over();
     before.start_anew();
     // SAFETY: C strings, and arrays of them that end with a null pointer.
     let answer = checked(unsafe {
@@ -290,10 +301,8 @@ fn execute(
         )
     });
     before.put_back();
-    if let Ok(descriptors) = descriptors {
-        descriptors.take_back();
-    }
-    answer.err().unwrap_or_default()
+    drop(descriptors);
+    Refusal::Failed(name, answer.err().unwrap_or_default())
 }
 
 fn variables(call: &Call<'_>, what: InPlace<'_>) -> Result<Strings, c_int> {
@@ -349,8 +358,9 @@ fn tell(what: InPlace<'_>, used: &Moment, refusal: Option<&str>) {
 }
 
 /// Descriptors whose flag was changed for the program that is to be executed: it has all that the
-/// forked process had, but nothing of the driver's.
+/// forked process had, but nothing of the driver's, nor of the guard's. Dropped, they are as they were.
 struct Descriptors {
+    /// The number of each; inverted, so that it is negative, where the program is not to have it.
     changed: Mapping,
     len: usize,
 }
@@ -365,27 +375,41 @@ impl Descriptors {
             changed: Mapping::new((count + 1) * Self::NUMBER)?,
             len: 0,
         };
-        descriptors::each_open(|fd| {
-            let drivers = descriptors::is_drivers(fd);
-            let closes = descriptors::closes_on_exec(fd);
-            let ours = semaphores::is_ours(fd) || family::is_ours(fd);
-            if all.len < count && closes == Some(!drivers) && !ours {
-                let at = all.len * Self::NUMBER;
-                all.changed.bytes_mut()[at..at + Self::NUMBER].copy_from_slice(&fd.to_ne_bytes());
-                all.len += 1;
-                descriptors::close_on_exec(fd, drivers);
+        let mut refused = None;
+        descriptors::each_known(|known| {
+            let closes = known.owner != Owner::Program;
+            if known.closes == closes || all.len == count {
+                return;
+            }
+            match descriptors::close_on_exec(known.fd, closes) {
+                Ok(()) => all.put(if closes { !known.fd } else { known.fd }),
+                // Another thread has closed it.
+                Err(libc::EBADF) => {}
+                Err(errno) => refused = Some(errno),
             }
         })?;
-        Ok(all)
+        refused.map_or(Ok(all), Err)
     }
 
-    fn take_back(&self) {
+    fn put(&mut self, number: c_int) {
+        let at = self.len * Self::NUMBER;
+        self.changed.bytes_mut()[at..at + Self::NUMBER].copy_from_slice(&number.to_ne_bytes());
+        self.len += 1;
+    }
+}
+
+impl Drop for Descriptors {
+    fn drop(&mut self) {
         let (numbers, _) = self.changed.bytes()[..self.len * Self::NUMBER].as_chunks();
         for &number in numbers {
-            let fd = c_int::from_ne_bytes(number);
-            if let Some(closes) = descriptors::closes_on_exec(fd) {
-                descriptors::close_on_exec(fd, !closes);
-            }
+            let number = c_int::from_ne_bytes(number);
+            let (fd, closed) = if number < 0 {
+                (!number, false)
+            } else {
+                (number, true)
+            };
+            // One that another thread has closed needs nothing.
+            let _ = descriptors::close_on_exec(fd, closed);
         }
     }
 }

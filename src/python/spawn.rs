@@ -289,13 +289,43 @@ fn start(argv: &Bytes, envp: &Bytes, kept: &Bytes, signal: c_int) -> Result<c_in
     Ok(pid)
 }
 
-/// Open descriptors that would get across beside those that are to.
+/// Open descriptors that would get across beside those that are to; the error is why they cannot be
+/// known.
 fn others(kept: &[c_int]) -> Result<Vec<c_int>, c_int> {
-    let mut found = Vec::new();
+    let (mut found, mut unknown) = (Vec::new(), None);
     descriptors::each_open(|fd| {
-        if fd > 2 && !kept.contains(&fd) && descriptors::closes_on_exec(fd) == Some(false) {
-            found.push(fd);
+        if kept.contains(&fd) {
+            return;
+        }
+        match descriptors::closes_on_exec(fd) {
+            Ok(false) => found.push(fd),
+            // Another thread has closed it.
+            Ok(true) | Err(libc::EBADF) => {}
+            Err(errno) => unknown = Some(errno),
         }
     })?;
-    Ok(found)
+    unknown.map_or(Ok(found), Err)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::descriptors::tests::forbid_fcntl;
+
+    /// A fresh process would have it beside what it is to have.
+    #[test]
+    fn a_descriptor_of_which_nothing_can_be_learned_does_not_get_across() {
+        std::thread::spawn(|| {
+            // SAFETY: a C string and flags.
+            let open = unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDONLY) };
+            assert!(others(&[]).unwrap().contains(&open));
+            assert!(!others(&[open]).unwrap().contains(&open));
+            forbid_fcntl();
+            assert_eq!(others(&[]), Err(libc::EPERM));
+            // SAFETY: opened above.
+            unsafe { libc::close(open) };
+        })
+        .join()
+        .unwrap();
+    }
 }

@@ -8,6 +8,8 @@ use core::sync::atomic::{AtomicI32, Ordering};
 
 use super::raw::checked;
 
+/// How the kernel calls what the guard makes by `memfd_create`.
+const GUARDS: &[u8] = b"/memfd:forkguard";
 const CLOSE_ON_EXEC: usize = libc::FD_CLOEXEC as usize;
 /// Where the number, the type and the name of an entry of a directory are (`linux_dirent64`).
 const LENGTH_AT: usize = 16;
@@ -101,8 +103,53 @@ fn number(name: &[u8]) -> Option<c_int> {
     core::str::from_utf8(name).ok()?.parse().ok()
 }
 
-/// Whether the descriptor is open on the GPU's driver: no other process may have it.
+/// Whose a descriptor is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Owner {
+    /// The program's, or a library's of it.
+    Program,
+    /// Open on the GPU's driver: no other process may have it.
+    Driver,
+    /// Memory of the guard's own, made for this process or for one that another thread starts.
+    Guard,
+}
+
+/// An open descriptor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Open {
+    /// Its number.
+    pub fd: c_int,
+    /// Whose it is.
+    pub owner: Owner,
+    /// Whether it is closed when another program is executed.
+    pub closes: bool,
+}
+
+/// Gives each open descriptor to `visit`, and what there is to know of it. An error where something of
+/// it cannot be known: what is guessed, another program would lack, or have.
+pub fn each_known(mut visit: impl FnMut(Open)) -> Result<(), c_int> {
+    let mut unknown = None;
+    each_open(|fd| {
+        let known = owner(fd).and_then(|owner| {
+            let closes = closes_on_exec(fd)?;
+            Ok(Open { fd, owner, closes })
+        });
+        match known {
+            Ok(open) => visit(open),
+            // Another thread has closed it.
+            Err(libc::ENOENT | libc::EBADF) => {}
+            Err(errno) => unknown = Some(errno),
+        }
+    })?;
+    unknown.map_or(Ok(()), Err)
+}
+
+/// Whether the descriptor is open on the GPU's driver.
 pub fn is_drivers(fd: c_int) -> bool {
+    owner(fd) == Ok(Owner::Driver)
+}
+
+fn owner(fd: c_int) -> Result<Owner, c_int> {
     let mut path = [0_u8; 40];
     let mut out = crate::report::buffer::Buffer::new(&mut path);
     out.put(format_args!("/proc/self/fd/{fd}\0"));
@@ -116,8 +163,15 @@ pub fn is_drivers(fd: c_int) -> bool {
             target.as_mut_ptr(),
             target.len(),
         )
-    });
-    len.is_ok_and(|len| is_drivers_path(&target[..len]))
+    })?;
+    let target = &target[..len];
+    Ok(if is_drivers_path(target) {
+        Owner::Driver
+    } else if target.starts_with(GUARDS) {
+        Owner::Guard
+    } else {
+        Owner::Program
+    })
 }
 
 /// Whether a file of this path is.
@@ -125,31 +179,65 @@ pub fn is_drivers_path(path: &[u8]) -> bool {
     path.starts_with(b"/dev/nvidia") || path.starts_with(b"/proc/driver/nvidia")
 }
 
-/// Whether it is closed when another program is executed; `None` where it is not open, or that cannot be
-/// known.
-pub fn closes_on_exec(fd: c_int) -> Option<bool> {
+/// Whether it is closed when another program is executed; the error is why that cannot be known.
+pub fn closes_on_exec(fd: c_int) -> Result<bool, c_int> {
     // SAFETY: only asks, of any number.
-    let flags = checked(unsafe { libc::syscall(libc::SYS_fcntl, fd, libc::F_GETFD) }).ok()?;
-    Some(flags & CLOSE_ON_EXEC != 0)
+    let flags = checked(unsafe { libc::syscall(libc::SYS_fcntl, fd, libc::F_GETFD) })?;
+    Ok(flags & CLOSE_ON_EXEC != 0)
 }
 
-/// Says whether it is to be closed when another program is executed.
-pub fn close_on_exec(fd: c_int, close: bool) {
+/// Says whether it is to be closed when another program is executed; the error is why that cannot be
+/// said.
+pub fn close_on_exec(fd: c_int, close: bool) -> Result<(), c_int> {
     let flags = if close { CLOSE_ON_EXEC } else { 0 };
     // SAFETY: a descriptor's one flag; no other one is defined.
-    unsafe { libc::syscall(libc::SYS_fcntl, fd, libc::F_SETFD, flags) };
-}
-
-/// Says that another program that is executed is to have it; the error is why it cannot.
-pub fn keep_on_exec(fd: c_int) -> Result<(), c_int> {
-    // SAFETY: as in `close_on_exec`.
-    checked(unsafe { libc::syscall(libc::SYS_fcntl, fd, libc::F_SETFD, 0) }).map(|_| ())
+    checked(unsafe { libc::syscall(libc::SYS_fcntl, fd, libc::F_SETFD, flags) }).map(|_| ())
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
-    use std::os::fd::AsRawFd;
+    use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+    /// A filter for this thread alone: `fcntl` is forbidden.
+    pub fn forbid_fcntl() {
+        let step = |code: u32, k: u32, jt: u8, jf: u8| libc::sock_filter {
+            code: code as u16,
+            jt,
+            jf,
+            k,
+        };
+        let number = core::mem::offset_of!(libc::seccomp_data, nr) as u32;
+        let mut steps = [
+            step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, number, 0, 0),
+            step(
+                libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
+                libc::SYS_fcntl as u32,
+                0,
+                1,
+            ),
+            step(
+                libc::BPF_RET | libc::BPF_K,
+                libc::SECCOMP_RET_ERRNO | libc::EPERM as u32,
+                0,
+                0,
+            ),
+            step(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW, 0, 0),
+        ];
+        let filter = libc::sock_fprog {
+            len: steps.len() as u16,
+            filter: steps.as_mut_ptr(),
+        };
+        // SAFETY: the kernel copies the steps; they hold for this thread alone.
+        unsafe {
+            assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+            let mode = libc::SECCOMP_MODE_FILTER;
+            assert_eq!(
+                libc::prctl(libc::PR_SET_SECCOMP, mode, &raw const filter),
+                0
+            );
+        }
+    }
 
     #[test]
     fn every_open_descriptor_is_seen() {
@@ -169,15 +257,41 @@ mod tests {
     fn the_flag_is_read_and_set() {
         let file = std::fs::File::open("/dev/null").unwrap();
         let fd = file.as_raw_fd();
-        assert_eq!(closes_on_exec(fd), Some(true));
-        close_on_exec(fd, false);
-        assert_eq!(closes_on_exec(fd), Some(false));
-        close_on_exec(fd, true);
-        assert_eq!(keep_on_exec(fd), Ok(()));
-        assert_eq!(closes_on_exec(fd), Some(false));
+        assert_eq!(closes_on_exec(fd), Ok(true));
+        assert_eq!(close_on_exec(fd, false), Ok(()));
+        assert_eq!(closes_on_exec(fd), Ok(false));
         drop(file);
-        assert_eq!(closes_on_exec(-1), None);
-        assert_eq!(keep_on_exec(-1), Err(libc::EBADF));
+        assert_eq!(closes_on_exec(-1), Err(libc::EBADF));
+        assert_eq!(close_on_exec(-1, true), Err(libc::EBADF));
+    }
+
+    #[test]
+    fn whose_each_is() {
+        // SAFETY: C strings and flags; the numbers are this test's own.
+        let (kept, ours) = unsafe {
+            let kept = libc::open(c"/dev/null".as_ptr(), libc::O_RDONLY);
+            let ours = libc::memfd_create(c"forkguard-entry".as_ptr(), libc::MFD_CLOEXEC);
+            (OwnedFd::from_raw_fd(kept), OwnedFd::from_raw_fd(ours))
+        };
+        let expected = [
+            (kept.as_raw_fd(), Owner::Program, false),
+            (ours.as_raw_fd(), Owner::Guard, true),
+        ];
+        let mut seen = Vec::new();
+        each_known(|known| seen.push(known)).unwrap();
+        for (fd, owner, closes) in expected {
+            assert!(seen.contains(&Open { fd, owner, closes }), "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_known_is_not_guessed() {
+        std::thread::spawn(|| {
+            forbid_fcntl();
+            assert_eq!(each_known(|_| {}), Err(libc::EPERM));
+        })
+        .join()
+        .unwrap();
     }
 
     #[test]

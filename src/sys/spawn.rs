@@ -99,7 +99,7 @@ extern "C" fn child(shared: *mut c_void) -> c_int {
         unsafe { libc::syscall(libc::SYS_close, fd) };
     }
     for &fd in program.kept {
-        match descriptors::keep_on_exec(fd) {
+        match descriptors::close_on_exec(fd, false) {
             // What another thread has closed by now a forked child might not have either.
             Ok(()) | Err(libc::EBADF) => {}
             Err(refused) => {

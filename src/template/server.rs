@@ -320,7 +320,7 @@ fn place(mut files: Vec<Fd>, numbers: &[i32]) -> Result<(), i32> {
         let mut later = Vec::new();
         for (fd, number) in pending {
             if fd.0 == number {
-                descriptors::keep_on_exec(number)?;
+                descriptors::close_on_exec(number, false)?;
                 fd.keep();
             } else if taken.contains(&number) {
                 later.push((fd, number));

@@ -615,6 +615,7 @@ fn receive_files(connection: &Fd, wanted: usize, into: &mut Vec<Fd>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::descriptors::tests::forbid_fcntl;
     use std::io::Read;
     use std::os::fd::{AsRawFd, FromRawFd};
 
@@ -631,46 +632,6 @@ mod tests {
         };
         assert_eq!(made, 0);
         (Fd(ends[0]), Fd(ends[1]))
-    }
-
-    /// A filter for this thread alone: `fcntl` is forbidden.
-    fn forbid_fcntl() {
-        let step = |code: u32, k: u32, jt: u8, jf: u8| libc::sock_filter {
-            code: code as u16,
-            jt,
-            jf,
-            k,
-        };
-        let number = core::mem::offset_of!(libc::seccomp_data, nr) as u32;
-        let mut steps = [
-            step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, number, 0, 0),
-            step(
-                libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
-                libc::SYS_fcntl as u32,
-                0,
-                1,
-            ),
-            step(
-                libc::BPF_RET | libc::BPF_K,
-                libc::SECCOMP_RET_ERRNO | libc::EPERM as u32,
-                0,
-                0,
-            ),
-            step(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW, 0, 0),
-        ];
-        let filter = libc::sock_fprog {
-            len: steps.len() as u16,
-            filter: steps.as_mut_ptr(),
-        };
-        // SAFETY: the kernel copies the steps; they hold for this thread alone.
-        unsafe {
-            assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-            let mode = libc::SECCOMP_MODE_FILTER;
-            assert_eq!(
-                libc::prctl(libc::PR_SET_SECCOMP, mode, &raw const filter),
-                0
-            );
-        }
     }
 
     /// The template would make a worker that lacks it.

@@ -7,6 +7,7 @@
 //   large      more data than can be passed
 //   astray     data that is not there
 //   driver     the entry says which of the descriptors 7 and 8 it has
+//   keeps      as driver; 8 is open, and closed on exec
 //   loops      the fresh process comes to start workers before it came to the registration
 //   ends       the fresh process ends before it came to the registration
 //   _Fork, forkpty     the fork is one of these, and the next fork is not for the entry either
@@ -91,6 +92,8 @@ static int run(const std::string &what)
     else if (what == "empty")
         start("\xff\n", nullptr, 0);
     else if (what == "driver")
+        start("has", nullptr, 0);
+    else if (what == "keeps" && dup3(0, 8, O_CLOEXEC) == 8)
         start("has", nullptr, 0);
     else if (what == "unknown")
         start("elsewhere", &byte, 1);

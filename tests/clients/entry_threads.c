@@ -1,6 +1,6 @@
 // Proves that entries are a thread's own: eight threads each start 25 workers, at the same time, while a ninth changes
 // the environment, opens and closes files, and forks children of its own. Each worker ends with a number made from its
-// data; a thread that is told another one, or another pid, says so. `entry_threads kill`: one worker is killed.
+// data; a thread that is told another one, or another pid, says so, and a worker that has another one's data. `entry_threads kill`: one worker is killed.
 #include "client.h"
 #include "../../include/forkguard.h"
 
@@ -32,12 +32,26 @@ static void open_driver(void)
 
 static int number_of(const struct job *job) { return 1 + (job->thread * ROUNDS + job->round) % 80; }
 
+// What other threads were passing on at that moment is for their workers alone.
+static void has_nothing_of_others(void)
+{
+    char path[32], target[64];
+    for (int fd = 3; fd < 1024; fd++) {
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        ssize_t length = readlink(path, target, sizeof target - 1);
+        target[length < 0 ? 0 : length] = 0;
+        if (strstr(target, "forkguard-entry"))
+            give_up("%d is what another worker was told", fd);
+    }
+}
+
 static void work(const void *data, size_t len)
 {
     const struct job *job = data;
     in_child();
     if (len != sizeof *job || job->padding[4999] != (char)number_of(job))
         give_up("the data is not what it was");
+    has_nothing_of_others();
     open_driver();
     if (driver.cuInit(0) != 0)
         give_up("cuInit failed");

@@ -49,7 +49,10 @@ pub fn prepare() {
     if secure || pid != u64::from(raw::getpid() as u32) {
         return;
     }
-    let restore = |fd| descriptors::close_on_exec(fd, true);
+    let restore = |fd| {
+        // Another thread of the parent may have closed it meanwhile.
+        let _ = descriptors::close_on_exec(fd, true);
+    };
     let Some(received) = payload::receive(fd as c_int, inode, restore) else {
         // Without its work it must not begin the program's own.
         emit::notice(format_args!(

@@ -9,13 +9,12 @@ use core::fmt;
 use core::sync::atomic::AtomicU8;
 
 use super::{NAME, fresh, is_registered, payload};
-use crate::family;
 use crate::policy::exec;
 use crate::report::buffer::Buffer;
-use crate::semaphores;
+use crate::sys::descriptors::{self, Owner};
 use crate::sys::program::{Guard, Mapping, NotExecuted, Strings, environment, own_path};
 use crate::sys::spawn::{self, Program};
-use crate::sys::{command_line, descriptors, rights};
+use crate::sys::{command_line, rights};
 
 /// Bytes of the data, at most: it is to say what to do, not to be what it is done with.
 const DATA: usize = 1 << 30;
@@ -34,7 +33,7 @@ pub enum Refusal {
     Rights(&'static str),
     /// Without `/proc`.
     NoCommandLine,
-    /// Without `/proc`, later.
+    /// Without `/proc`, later, or in a sandbox.
     NoDescriptors(c_int),
     /// The payload could not be written.
     NotWritten(c_int),
@@ -64,7 +63,7 @@ impl fmt::Display for Refusal {
             ),
             Refusal::NoDescriptors(errno) => write!(
                 f,
-                "the program's descriptors are listed in /proc, and that could not be read ({})",
+                "which descriptors the program has could not be found out ({})",
                 NotExecuted(errno)
             ),
             Refusal::NotWritten(libc::EFAULT) => {
@@ -163,21 +162,17 @@ impl Open {
             more: 0,
         };
         // What another thread opens meanwhile may find no room.
-        descriptors::each_open(|fd| {
-            if descriptors::is_drivers(fd) && open.drivers < count {
+        descriptors::each_known(|known| {
+            if known.owner == Owner::Driver && open.drivers < count {
                 let place = open.drivers;
-                open.put(place, fd);
+                open.put(place, known.fd);
                 open.drivers += 1;
             }
         })?;
-        descriptors::each_open(|fd| {
+        descriptors::each_known(|known| {
             let place = open.drivers + open.closing;
-            // One of which it cannot be known is kept: to lose it would be worse.
-            let closes = descriptors::closes_on_exec(fd) != Some(false);
-            let ours = semaphores::is_ours(fd) || family::is_ours(fd);
-            let crosses = !descriptors::is_drivers(fd) && !ours;
-            if closes && crosses && place < count {
-                open.put(place, fd);
+            if known.owner == Owner::Program && known.closes && place < count {
+                open.put(place, known.fd);
                 open.closing += 1;
             }
         })?;

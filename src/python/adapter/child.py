@@ -32,6 +32,9 @@ class NotReady(Exception):
 
 def run(fd, header):
     code, ready = 1, False
+    for name in header["streamless"]:
+        setattr(sys, name, None)
+        setattr(sys, "__%s__" % name, None)
     if not answered.wait(fd, header["parent"]):
         os._exit(1)
     try:
@@ -51,8 +54,9 @@ def run(fd, header):
     except BaseException as error:
         import traceback
 
-        sys.stderr.write("forkguard: the fresh process for a worker could not be made ready (policy exec)\n")
-        traceback.print_exc()
+        if sys.stderr is not None:
+            sys.stderr.write("forkguard: the fresh process for a worker could not be made ready (policy exec)\n")
+            traceback.print_exc()
         if not ready:
             key = error.key if isinstance(error, NotReady) else None
             status.tell(header["status"], [("worker", key, reason(error))])

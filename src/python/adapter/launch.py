@@ -84,6 +84,7 @@ def _start(session, walk, process, executable, shape, child_r, child_w, not_pass
         "codes": _codes_of_child(),
         "parent": os.getpid(),
         "files": _files(),
+        "streamless": _streamless(),
         "spec": getattr(getattr(session.main, "__spec__", None), "name", None),
     }
     page = status.Page()
@@ -238,6 +239,11 @@ def _files():
             inside = getattr(module, "__path__", None)
             found[name] = module.__file__, list(inside) if inside is not None else None
     return found
+
+
+def _streamless():
+    """The standard streams that this program was started without. Their numbers may be those of its files by now."""
+    return [name for name in ("stdin", "stdout", "stderr") if getattr(sys, "__%s__" % name) is None]
 
 
 def _comes_by_import(name, value):

@@ -34,7 +34,7 @@ def execute(executable, payload, header):
     """The pid. An interrupt must not meet a half-started worker: it is unblocked where the program's code begins."""
     arguments = [executable, *map(os.fsencode, _interpreter_flags()), b"-c", (BOOT % payload).encode()]
     arguments.append(b"--multiprocessing-fork")
-    fds = sorted([fd for fd, _ in header["fds"] if fd > 2] + [payload])
+    fds = sorted([fd for fd, _ in header["fds"]] + [payload])
     kept = struct.pack("%di" % len(fds), *fds)
     pid, errno = native["spawn"](_strings(arguments), _environment(), kept, signal.SIGINT)
     if not pid:
