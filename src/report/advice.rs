@@ -85,18 +85,29 @@ fn own_line(at: &Moment) -> Option<PythonLine<'_>> {
         .map(|seen| seen.line)
 }
 
-fn any_frame(at: &Moment, module: &str) -> bool {
-    at.stack
-        .python
-        .iter()
-        .any(|frame| frames::in_module(frame.file, module))
+/// What the program's own line had called: the frames further in.
+fn called(at: &Moment) -> impl Iterator<Item = PythonLine<'_>> {
+    let is_called = |frame: &PythonLine<'_>| frames::origin(frame.file) != Origin::Own;
+    at.stack.python.iter().take_while(is_called)
+}
+
+fn any<'a>(mut frames: impl Iterator<Item = PythonLine<'a>>, module: &str) -> bool {
+    frames.any(|frame| frames::in_module(frame.file, module))
+}
+
+/// Whether the innermost package is `package`. gevent's patches stand in for `os.fork` itself.
+fn is_by(at: &Moment, package: &str) -> bool {
+    called(at)
+        .filter(|frame| frames::origin(frame.file) == Origin::Package)
+        .find(|frame| !frames::in_module(frame.file, "gevent"))
+        .is_some_and(|frame| frames::in_module(frame.file, package))
 }
 
 fn holds(is: &Is, v: &Violation<'_>, forked: Option<&Moment>, sites: &Sites<'_>) -> bool {
     match *is {
         Is::Asked => !v.context,
-        Is::Initialised(module) => any_frame(v.initialised, module),
-        Is::InitialisedBy(module, function) => v.initialised.stack.python.iter().any(|frame| {
+        Is::Initialised(module) => any(called(v.initialised), module),
+        Is::InitialisedBy(module, function) => called(v.initialised).any(|frame| {
             frames::in_module(frame.file, module) && frames::last_name(frame.function) == function
         }),
         Is::Imported => sites.import.is_some_and(|import| {
@@ -111,7 +122,9 @@ fn holds(is: &Is, v: &Violation<'_>, forked: Option<&Moment>, sites: &Sites<'_>)
             .import
             .and_then(|import| import.file)
             .is_some_and(|file| frames::in_module(file, module)),
-        Is::Forked(module) => forked.is_some_and(|at| any_frame(at, module)),
+        Is::Forked(module) => forked.is_some_and(|at| any(called(at), module)),
+        Is::ForkedBy(package) => forked.is_some_and(|at| is_by(at, package)),
+        Is::ForkedUnder(module) => forked.is_some_and(|at| any(at.stack.python.iter(), module)),
         Is::Program(name) => forked.is_some_and(|at| {
             at.stack
                 .native()
@@ -140,7 +153,7 @@ fn holds(is: &Is, v: &Violation<'_>, forked: Option<&Moment>, sites: &Sites<'_>)
                 .is_some_and(|frame| frames::origin(frame.file) == frames::Origin::Own)
         }),
         Is::Revivable => v.kind != Kind::XlaCall && v.not_revived.is_none(),
-        Is::Used(module) => any_frame(v.used, module),
+        Is::Used(module) => any(v.used.stack.python.iter(), module),
         Is::PythonFork => forked.is_some_and(|at| !at.stack.python.is_empty()),
         Is::Through(library) => v
             .used
@@ -367,8 +380,24 @@ mod tests {
                 "multiprocess.set_start_method(\"spawn\")",
             ),
             (
-                "torch/multiprocessing/spawn.py",
+                "torch/multiprocessing/pool.py",
                 "torch.multiprocessing.get_context(\"spawn\")",
+            ),
+            (
+                "torch/multiprocessing/spawn.py",
+                "at app.py:31 with start_processes(…, start_method=\"spawn\")",
+            ),
+            (
+                "torch/distributed/launcher/api.py",
+                "give the LaunchConfig of the launch at app.py:31 start_method=\"spawn\"",
+            ),
+            (
+                "pytorch_lightning/strategies/launchers/multiprocessing.py",
+                "give the Trainer at app.py:31 strategy=\"ddp_spawn\"",
+            ),
+            (
+                "lightning/pytorch/strategies/launchers/multiprocessing.py",
+                "give the Trainer at app.py:31 strategy=\"ddp_spawn\"",
             ),
             ("joblib/parallel.py", "backend=\"loky\""),
             ("ray/x.py", "@ray.remote"),
@@ -406,6 +435,58 @@ mod tests {
             all.len() == 3 && all[1].starts_with("replace the fork at"),
             "{all:?}"
         );
+    }
+
+    /// What a server is told of its own forks is no use to an application of it that forks.
+    #[test]
+    fn who_called_the_program_did_not_fork() {
+        let [server, gevent, application, popen] = [
+            "gunicorn/arbiter.py",
+            "gevent/os.py",
+            "shop/resize.py",
+            "celery/app/trace.py",
+        ]
+        .map(package);
+        let forked = |lines: Lines<'_>| advice(&Story::new(INITIALISED, lines, USED))[1].clone();
+        let own = ("/home/me/app.py", 31, "resize");
+        let launch = (
+            "/usr/lib/python3.12/multiprocessing/popen_fork.py",
+            66,
+            "_launch",
+        );
+        for caller in [&server, &popen] {
+            assert_eq!(
+                forked(&[launch, own, (caller, 7, "f")]),
+                "start the workers with multiprocessing.get_context(\"spawn\") at app.py:31"
+            );
+            assert!(
+                forked(&[launch, (&application, 9, "resize"), (caller, 7, "f")])
+                    .starts_with("start the workers with multiprocessing.get_context(\"spawn\")")
+            );
+        }
+        // Patched by gevent, the server forks nevertheless itself.
+        assert!(forked(&[(&gevent, 3, "fork"), (&server, 7, "f")]).starts_with("gunicorn"));
+    }
+
+    /// accelerate wraps data loaders, too; its launcher has no part in their workers.
+    #[test]
+    fn the_innermost_library_is_spoken_of() {
+        let [loader, wrapped, torch] = [
+            "torch/utils/data/dataloader.py",
+            "accelerate/data_loader.py",
+            "torch/distributed/run.py",
+        ]
+        .map(package);
+        let lines: Lines<'_> = &[
+            (&loader, 7, "f"),
+            (&wrapped, 9, "__iter__"),
+            ("/home/me/app.py", 31, "main"),
+        ];
+        assert!(
+            advice(&Story::new(INITIALISED, lines, USED))[1].starts_with("give the DataLoader")
+        );
+        let inside: Lines<'_> = &[("/home/me/app.py", 12, "main"), (&torch, 5, "run")];
+        assert!(advice(&Story::new(inside, FORKED, USED))[0].starts_with("fork first"));
     }
 
     #[test]

@@ -16,7 +16,9 @@ pub(super) enum Group {
     Guard,
 }
 
-/// A condition on what is known. Modules are paths as `torch/cuda`.
+/// A condition on what is known. Modules are paths as `torch/cuda`. "Inside" of one is where the
+/// program's own line had called into it; what called the program (a server its application, a
+/// trainer its dataset) has no part in what the program does.
 pub(super) enum Is {
     /// The parent had no context: it only asked.
     Asked,
@@ -30,11 +32,16 @@ pub(super) enum Is {
     ImportedFrom(&'static str),
     /// The fork was made inside this module.
     Forked(&'static str),
+    /// The fork was made by this package itself, on its own account: no other installed package
+    /// stands between.
+    ForkedBy(&'static str),
+    /// The fork was made by something that this module had called.
+    ForkedUnder(&'static str),
     /// The forking program is this executable.
     Program(&'static str),
     /// The fork was made by the program's own `os.fork()`, not by a library.
     ForkedItself,
-    /// CUDA was used inside this module.
+    /// CUDA was used inside this module, or by something that it had called.
     Used(&'static str),
     /// There was a Python stack at the fork.
     PythonFork,
@@ -67,8 +74,9 @@ const fn row(group: Group, when: &'static [Is], say: &'static str) -> Row {
 
 use Group::{Fork, Guard, Initialise, Use};
 use Is::{
-    Asked, Forked, ForkedItself, Imported, ImportedFrom, Initialised, InitialisedBy, Launched,
-    NoPython, OtherFork, Program, PythonFork, Revivable, Through, Used, WithoutExec,
+    Asked, Forked, ForkedBy, ForkedItself, ForkedUnder, Imported, ImportedFrom, Initialised,
+    InitialisedBy, Launched, NoPython, OtherFork, Program, PythonFork, Revivable, Through, Used,
+    WithoutExec,
 };
 
 pub(super) static TABLE: &[Row] = &[
@@ -192,7 +200,7 @@ pub(super) static TABLE: &[Row] = &[
     // benoitc/gunicorn settings: preload_app, post_fork; pytorch#68861.
     row(
         Fork,
-        &[Forked("gunicorn")],
+        &[ForkedBy("gunicorn")],
         "gunicorn --preload loads the application before it forks: run without --preload, or \
          move what initialises CUDA[ ({i})] into a post_fork hook",
     ),
@@ -216,31 +224,31 @@ pub(super) static TABLE: &[Row] = &[
     // docs.celeryq.dev, concurrency: prefork is the default; solo and threads do not fork.
     row(
         Fork,
-        &[Forked("celery")],
+        &[ForkedBy("celery")],
         "start the Celery worker with --pool=solo or --pool=threads, which do not fork",
     ),
     row(
         Fork,
-        &[Forked("billiard")],
+        &[ForkedBy("billiard")],
         "start the Celery worker with --pool=solo or --pool=threads, which do not fork",
     ),
     // rq docs/workers: Worker forks for each job; SimpleWorker and SpawnWorker do not.
     row(
         Fork,
-        &[Forked("rq")],
+        &[ForkedBy("rq")],
         "run RQ's jobs without a fork: rq worker --worker-class rq.SimpleWorker (or \
          rq.worker.SpawnWorker)",
     ),
     // docs.vllm.ai, design/multiprocessing; vllm#6152.
     row(
         Fork,
-        &[Forked("vllm")],
+        &[ForkedBy("vllm")],
         "run with VLLM_WORKER_MULTIPROC_METHOD=spawn",
     ),
     // Airflow's configuration reference, [core] execute_tasks_new_python_interpreter.
     row(
         Fork,
-        &[Forked("airflow")],
+        &[ForkedBy("airflow")],
         "run with AIRFLOW__CORE__EXECUTE_TASKS_NEW_PYTHON_INTERPRETER=True",
     ),
     // docs.python.org, socketserver: ForkingMixIn makes a process for each request.
@@ -252,14 +260,14 @@ pub(super) static TABLE: &[Row] = &[
     // tornadoweb.org, tornado.process.fork_processes: before the event loop, and before this.
     row(
         Fork,
-        &[Forked("tornado")],
+        &[ForkedBy("tornado")],
         "call tornado's fork_processes (or the server's start)[ at {f}] before anything touches \
          CUDA",
     ),
     // accelerate, notebook_launcher: it forks, and refuses when CUDA is initialised.
     row(
         Fork,
-        &[Forked("accelerate")],
+        &[Forked("accelerate/launchers")],
         "restart the notebook's kernel and call notebook_launcher[ ({f})] before any cell \
          touches CUDA",
     ),
@@ -276,6 +284,30 @@ pub(super) static TABLE: &[Row] = &[
         "for num_proc=…[ at {f}], call multiprocess.set_start_method(\"spawn\") first (the \
          module is multiprocess, not multiprocessing)",
     ),
+    // lightning.ai, "Strategy": ddp_spawn is ddp_fork (ddp_notebook) with fresh processes.
+    row(
+        Fork,
+        &[Forked("lightning")],
+        "give the Trainer[ at {f}] strategy=\"ddp_spawn\"",
+    ),
+    row(
+        Fork,
+        &[Forked("pytorch_lightning")],
+        "give the Trainer[ at {f}] strategy=\"ddp_spawn\"",
+    ),
+    // docs.pytorch.org, distributed.elastic: LaunchConfig's start_method; torchrun runs scripts.
+    row(
+        Fork,
+        &[Forked("torch/distributed")],
+        "give the LaunchConfig[ of the launch at {f}] start_method=\"spawn\", or start the script \
+         with torchrun",
+    ),
+    // docs.pytorch.org, torch.multiprocessing: spawn() is start_processes(start_method="spawn").
+    row(
+        Fork,
+        &[Forked("torch/multiprocessing/spawn")],
+        "start the processes[ at {f}] with start_processes(…, start_method=\"spawn\")",
+    ),
     row(
         Fork,
         &[Forked("torch/multiprocessing")],
@@ -290,7 +322,7 @@ pub(super) static TABLE: &[Row] = &[
     ),
     row(
         Fork,
-        &[Forked("ray")],
+        &[ForkedUnder("ray")],
         "let Ray start the process: put the work into a @ray.remote(num_gpus=1) task or actor",
     ),
     row(
