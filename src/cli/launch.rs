@@ -3,8 +3,10 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -16,6 +18,8 @@ use crate::trouble::{NOT_EXECUTABLE, NOT_FOUND, Trouble, USAGE, reason};
 
 /// The interpreter that started this command, if one did: `python -m forkguard`.
 const PYTHON: &str = "FORKGUARD_PYTHON";
+/// What is wrong with a program's name that is nothing.
+pub const EMPTY: &str = "its name is an empty word; is it a variable that is not set?";
 
 /// A command line as it is run: a Python file that no kernel would run has `python3` before it.
 /// Where an interpreter started this command it has all Python files, `-m` and `-c`.
@@ -95,13 +99,34 @@ pub fn not_started(program: &OsStr, error: &io::Error) -> Trouble {
             format!("{word} is no option here, and no program; --help lists the options"),
         );
     }
-    // The kernel says of a program that is there, too, that it is not: its interpreter is not.
-    let found = Program::of(&[program.to_owned()]);
-    let missing = found.missing_interpreter();
-    let why = match missing.filter(|_| error.kind() == io::ErrorKind::NotFound) {
-        Some(interpreter) => format!("its interpreter {} is not there", interpreter.display()),
-        None => reason(error).into_owned(),
-    };
+    if program.is_empty() {
+        return Trouble::new(code, format!("no program can be started: {EMPTY}"));
+    }
+    let why = why_not(&Program::of(&[program.to_owned()]), error);
     let program = program.to_string_lossy();
     Trouble::new(code, format!("{program} cannot be started: {why}"))
+}
+
+/// What is in the way of a program that is not started for this error.
+pub fn why_not(program: &Program, error: &io::Error) -> String {
+    match error.kind() {
+        // The kernel says of a program that is there, too, that it is not: its interpreter is not.
+        io::ErrorKind::NotFound => {
+            if let Some(interpreter) = program.missing_interpreter() {
+                return format!("its interpreter {} is not there", interpreter.display());
+            }
+        }
+        // Of what a search in PATH came upon, the path is not known.
+        io::ErrorKind::PermissionDenied if program.path.as_os_str().as_bytes().contains(&b'/') => {
+            match fs::metadata(&program.path) {
+                Ok(data) if data.is_dir() => return "it is a folder".to_owned(),
+                Ok(data) if data.is_file() && data.permissions().mode() & 0o111 == 0 => {
+                    return "it is not marked as executable (chmod +x)".to_owned();
+                }
+                _ => {}
+            }
+        }
+        _ => {}
+    }
+    reason(error).into_owned()
 }

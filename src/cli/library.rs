@@ -23,7 +23,7 @@ const PLACES: [&str; 5] = [
 /// `LD_PRELOAD` can hold.
 pub fn find(named: Option<&Path>) -> Result<PathBuf, Trouble> {
     let path = lying(named)?;
-    check(&path)?;
+    check(&path, named.is_some())?;
     preload::as_one_word(path.clone()).map_err(|error| {
         Trouble::new(
             FAILED,
@@ -62,14 +62,18 @@ pub fn lying(named: Option<&Path>) -> Result<PathBuf, Trouble> {
     })
 }
 
-/// Whether the loader can load it, as far as that shows before it does.
-fn check(path: &Path) -> Result<(), Trouble> {
+/// Whether the loader can load it, as far as that shows before it does. What to do about it comes
+/// behind the last semicolon.
+fn check(path: &Path, is_named: bool) -> Result<(), Trouble> {
     let trouble = |why: &str| {
         let message = format!("{} cannot be preloaded: {why}", path.display());
         Err(Trouble::new(FAILED, message))
     };
     match Elf::read(path) {
         Err(error) => trouble(&reason(&error)),
+        Ok(None) if is_named => {
+            trouble("it is no library; name the guard's, or leave --library out")
+        }
         Ok(None) => trouble("it is no library; install forkguard again"),
         Ok(Some(_)) if is_noexec(path) => trouble(
             "the file system that it lies on is mounted with noexec; install forkguard elsewhere",

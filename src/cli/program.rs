@@ -102,6 +102,9 @@ impl Program {
 pub fn find(word: &OsStr) -> io::Result<PathBuf> {
     let runs = |data: &fs::Metadata| data.is_file() && data.permissions().mode() & 0o111 != 0;
     let refused = || io::Error::from_raw_os_error(libc::EACCES);
+    if word.is_empty() {
+        return Err(io::Error::from_raw_os_error(libc::ENOENT));
+    }
     if word.as_bytes().contains(&b'/') {
         let data = fs::metadata(word)?;
         return if runs(&data) {

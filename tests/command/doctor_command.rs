@@ -36,15 +36,14 @@ fn a_file_that_may_not_be_executed() {
     let folder = folder();
     let script = put(folder.path(), "script", "#!/bin/sh\n");
     fs::set_permissions(&script, fs::Permissions::from_mode(0o644)).expect("it is ours");
-    for path in [&*script, folder.path()] {
+    for (path, why) in [
+        (&*script, "cannot be run: it is not marked as executable"),
+        (folder.path(), "cannot be run: it is a folder"),
+        ("".as_ref(), "its name is an empty word"),
+    ] {
         let outcome = doctor().arg("--").arg(path).run();
         outcome.assert_code(1);
-        assert_found(
-            &outcome,
-            "program",
-            "problem",
-            "cannot be run: permission denied",
-        );
+        assert_found(&outcome, "program", "problem", why);
     }
 }
 
@@ -65,7 +64,12 @@ fn programs_that_do_not_get_it() {
     let of_static = of_static(folder.path());
     let of_musl = of_musl(folder.path());
     let dynamic = dynamic(folder.path());
+    let script = put(folder.path(), "script", "#!/no/such/shell\n");
     for (words, why) in [
+        (
+            vec![script.as_os_str()],
+            "script cannot be run: its interpreter /no/such/shell is not there",
+        ),
         (vec![of_static.as_os_str()], "is statically linked"),
         (
             vec![of_musl.as_os_str()],
@@ -76,7 +80,6 @@ fn programs_that_do_not_get_it() {
             "by way of env -i",
         ),
         (vec!["no-such-program".as_ref()], "no such file"),
-        (vec![folder.path().as_os_str()], "cannot be run"),
     ] {
         let outcome = doctor().arg("--").args(words).run();
         assert_found(&outcome, "program", "problem", why);

@@ -87,6 +87,18 @@ fn a_thousand_broken_lines_are_few_words() {
 }
 
 #[test]
+fn a_root_that_is_none() {
+    let recorded = Recorded::of([roads("child-use")]);
+    for root in ["none", "events.jsonl"] {
+        let said = format!(
+            "forkguard: --root {root} is no folder; name the one that was / for the program\n"
+        );
+        let command = recorded.explain().args(["--root", root]);
+        command.assert().code(2).stdout_eq("").stderr_eq(said);
+    }
+}
+
+#[test]
 fn a_page_does_not_replace_the_events() {
     let recorded = Recorded::of([roads("child-use")]);
     let events = std::fs::read(recorded.file()).expect("the events");

@@ -214,10 +214,10 @@ fn a_page_takes_the_place_of_another_whole() {
 
     write("")
         .assert()
-        .code(1)
+        .code(2)
         .stderr_eq("forkguard: [..]/pages/ cannot be written: is a directory\n");
     write("no/page.html")
         .assert()
-        .code(1)
+        .code(2)
         .stderr_eq("forkguard: [..]/no/page.html cannot be written: no such file or directory\n");
 }

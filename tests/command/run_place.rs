@@ -77,7 +77,7 @@ fn a_library_that_is_none() {
         .assert()
         .code(125)
         .stderr_eq(str![[r"
-forkguard: [..]/libforkguard.so cannot be preloaded: it is no library; install forkguard again
+forkguard: [..]/libforkguard.so cannot be preloaded: it is no library; name the guard's, or leave --library out
 
 "]]);
     run(&folder.path().join("none.so"), folder.path())

@@ -41,12 +41,17 @@ pub fn look(words: &[OsString], named: Option<&Path>) -> Findings {
 /// The file that is run in the end, and whether the guard gets into it.
 fn of(program: &Program, library: Option<&Path>) -> Finding {
     let path = program.path.display();
+    if program.path.as_os_str().is_empty() {
+        return Finding::problem(SUBJECT, launch::EMPTY, "name a program behind --");
+    }
     if let Some(error) = &program.trouble {
-        let why = format!("{path} cannot be run: {}", reason(error));
+        let asked = program.scripts.last().unwrap_or(&program.path).display();
+        let why = format!("{asked} cannot be run: {}", launch::why_not(program, error));
         let advice = match error.kind() {
             ErrorKind::PermissionDenied => {
                 "see to its rights: a program is a file that may be executed"
             }
+            _ if !program.scripts.is_empty() => "see to the first line of the script",
             _ => "see to its name, and to PATH",
         };
         return Finding::problem(SUBJECT, why, advice);

@@ -56,10 +56,14 @@ pub fn guard(named: Option<&Path>) -> (Findings, Option<Guard>) {
     let library = match library::find(named) {
         Ok(library) => library,
         Err(trouble) => {
-            return (
-                vec![Finding::problem(SUBJECT, trouble.message(), AGAIN)],
-                None,
-            );
+            let message = trouble.message();
+            let otherwise = if named.is_some() {
+                "name the guard's library, or leave --library out"
+            } else {
+                AGAIN
+            };
+            let (why, advice) = message.rsplit_once("; ").unwrap_or((message, otherwise));
+            return (vec![Finding::problem(SUBJECT, why, advice)], None);
         }
     };
     let place = library.display();

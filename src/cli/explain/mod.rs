@@ -72,6 +72,17 @@ pub fn explain(arguments: &Explain) -> Ended {
             format!("{name} holds the events; name another file for the page"),
         ));
     }
+    if let Some(root) = &arguments.root
+        && !root.is_dir()
+    {
+        return Err(Trouble::new(
+            USAGE,
+            format!(
+                "--root {} is no folder; name the one that was / for the program",
+                root.display()
+            ),
+        ));
+    }
     let read = read_all(&arguments.file, &name, arguments.html.is_some())?;
     let mut view = View {
         full: arguments.full,
@@ -88,7 +99,10 @@ pub fn explain(arguments: &Explain) -> Ended {
             }
             html::save(&page, path).map_err(|error| {
                 let why = reason(&error);
-                Trouble::new(1, format!("{} cannot be written: {why}", path.display()))
+                Trouble::new(
+                    USAGE,
+                    format!("{} cannot be written: {why}", path.display()),
+                )
             })?;
             Ok(ExitCode::SUCCESS)
         }
