@@ -365,6 +365,9 @@ pub fn slot() -> Option<usize> {
 pub struct Forking {
     record: Option<usize>,
     slot: Option<record::Forking>,
+    /// What the thread has claimed for a fork that this one is made in the middle of: by a handler that
+    /// runs inside of `fork`. As in the thread's own block.
+    outer: u32,
 }
 
 /// Records where a fork is made, if it matters: before initialisation it does not.
@@ -375,10 +378,12 @@ pub fn begin_fork(function: &CStr) -> Option<Forking> {
     modules::refresh();
     teardown::prepare();
     python::before_fork();
+    let outer = thread::current().forking.get();
     let Some(index) = KEPT.claim() else {
         return Some(Forking {
             record: None,
             slot: None,
+            outer,
         });
     };
     let write = |fork: &mut Fork| {
@@ -395,6 +400,7 @@ pub fn begin_fork(function: &CStr) -> Option<Forking> {
     Some(Forking {
         record: Some(index),
         slot,
+        outer,
     })
 }
 
@@ -404,7 +410,7 @@ impl Forking {
         if let Some(slot) = self.slot {
             slot.in_parent(child);
         }
-        thread::current().forking.set(0);
+        thread::current().forking.set(self.outer);
         exec::forget_refusal();
         if let Some(index) = self.record {
             KEPT.give_back(index);
@@ -421,6 +427,7 @@ impl Forking {
         template::wait::after_fork();
         if let Some(index) = self.record.filter(|_| !revived) {
             let pid = raw::getpid();
+            self.adopt_outer(index);
             // SAFETY: claimed by the thread that this process is a copy of; nobody else is here.
             unsafe { KEPT.write(index, |fork| fork.child = pid) };
             if let Some(slot) = self.slot {
@@ -432,6 +439,24 @@ impl Forking {
         KEPT.give_back_others(record::forget_place);
         if !revived {
             cpu::after_fork();
+        }
+    }
+    /// In the child of a handler that ran inside of `fork` in a child: that fork led here, too, and was not
+    /// in the line yet. (Where the handler ran in the parent, it did not.)
+    fn adopt_outer(&self, index: usize) {
+        let Some(outer) = (self.outer as usize).checked_sub(1) else {
+            return;
+        };
+        // SAFETY: written by the thread that this process is a copy of; nobody else is here.
+        let (before, here) = unsafe { (KEPT.record(outer), KEPT.record(index)) };
+        let (Some(before), Some(here)) = (before, here) else {
+            return;
+        };
+        let parent = here.at.pid;
+        if before.at.pid != parent {
+            // SAFETY: as above.
+            unsafe { KEPT.write(outer, |fork| fork.child = parent) };
+            KEPT.adopt(outer);
         }
     }
 }

@@ -12,7 +12,16 @@ enum Fork {
 }
 
 fn seen(way: &str, fork: Fork, expected: &[&str]) {
-    let outcome = Program::client("forks").args([way, "use"]).run();
+    seen_in(
+        &Program::client("forks").args([way, "use"]),
+        way,
+        fork,
+        expected,
+    );
+}
+
+fn seen_in(program: &Program, way: &str, fork: Fork, expected: &[&str]) {
+    let outcome = program.run();
     assert_ne!(
         outcome.code(),
         Some(77),
@@ -51,6 +60,17 @@ fn by_daemon() {
         Fork::Recorded,
         &["caller exited 0", "child killed by signal 6"],
     );
+}
+
+/// Where the C library cannot make it whole, there is a child all the same.
+#[test]
+fn by_half_a_daemon() {
+    let way = "half-daemon";
+    let program = Program::client("forks")
+        .args([way, "use"])
+        .with_devices("umount /dev/null");
+    let expected = ["caller exited 0", "child killed by signal 6"];
+    seen_in(&program, way, Fork::Recorded, &expected);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Signals land anywhere in the guard: in the gate, in its fork, in its report; their handlers call the driver and fork,
 //! and run on stacks that have no room to spare. Fails when a handler finds a lock held, when a call is answered wrongly,
-//! when a child is lost, or when a violation is told twice, or not.
+//! when a child is lost, when a violation is told twice, or not, or when a fork that led to it is not told.
 
 use forkguard_testkit::{Outcome, Program};
 
@@ -43,7 +43,7 @@ fn in_the_report() {
 
 /// The handler's child and the other may come to their use at the same time: one tells.
 fn within_a_fork(moment: &str) {
-    let outcome = signalled(moment);
+    let outcome = Program::client("signalled").arg(moment).with_events().run();
     let mut said: Vec<&str> = outcome.stdout.lines().collect();
     said.sort_unstable();
     let dead = ["inner killed by signal 6", "outer killed by signal 6"];
@@ -54,6 +54,14 @@ fn within_a_fork(moment: &str) {
         outcome.story()
     );
     assert_eq!(reports(&outcome), (1, 1), "{}", outcome.story());
+    for event in outcome.events_named("violation") {
+        let mut process = event["initialised"]["pid"].clone();
+        for fork in event["forks"].as_array().expect("an array") {
+            assert_eq!(fork["pid"], process, "{event}");
+            process = fork["child"].clone();
+        }
+        assert_eq!(event["pid"], process, "{event}");
+    }
 }
 
 #[test]

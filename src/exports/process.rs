@@ -12,7 +12,7 @@ use crate::gate;
 use crate::lineage;
 use crate::policy::{entry, exec};
 use crate::semaphores;
-use crate::sys::thread;
+use crate::sys::{raw, thread};
 use crate::template;
 
 static FORK: Real = Real::new();
@@ -151,6 +151,12 @@ pub unsafe extern "C" fn daemon(keep_directory: c_int, keep_streams: c_int) -> c
     // SAFETY: the C library's `daemon`.
     let real: unsafe extern "C" fn(c_int, c_int) -> c_int =
         unsafe { core::mem::transmute(address) };
-    // SAFETY: the caller's own arguments. The parent never returns; 0 is the child's answer.
-    recorded(c"daemon", || unsafe { real(keep_directory, keep_streams) })
+    let (parent, mut answer) = (raw::getpid(), -1);
+    recorded(c"daemon", || {
+        // SAFETY: the caller's own arguments. The parent does not return from a fork.
+        answer = unsafe { real(keep_directory, keep_streams) };
+        // In the child, too, it may say that it failed: after the fork, at `/dev/null`.
+        if raw::getpid() == parent { answer } else { 0 }
+    });
+    answer
 }

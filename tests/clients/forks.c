@@ -5,6 +5,7 @@
 //   _Fork       _Fork(), which runs no handlers
 //   forkpty     forkpty(): the child speaks through a terminal, what it says there is passed on to ours
 //   daemon      daemon(): the child is its own session's, its parent is gone
+//   half-daemon the same where /dev/null is no device: daemon() says in the child that it failed, and that goes on
 //   thread      fork() called by a second thread
 //   init-thread cuInit called by a second thread that has ended, fork() by the first
 //   clone       the raw system call clone
@@ -133,15 +134,17 @@ int main(int count, char **arguments)
         say_how_it_ended(child, "outer");
         return 0;
     }
-    if (IS("daemon")) {
+    if (IS("daemon") || IS("half-daemon")) {
         // daemon() ends its caller, so the caller is a child made before anything was initialised, and what it
         // leaves behind becomes ours to wait for.
         prctl(PR_SET_CHILD_SUBREAPER, 1);
         child = fork();
         if (child == 0) {
             initialise();
-            if (daemon(1, 1) != 0)
-                give_up("daemon failed");
+            int whole = IS("daemon");
+            errno = 0;
+            if (daemon(1, whole) != (whole ? 0 : -1) || errno != (whole ? 0 : ENODEV))
+                give_up("daemon did not end as it should");
             child_works();
         }
         say_how_it_ended(child, "caller");
