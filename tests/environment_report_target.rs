@@ -36,6 +36,14 @@ fn a_folder_that_is_not_there() {
 }
 
 #[test]
+fn a_file_for_the_text_that_cannot_be_made() {
+    fails_to(
+        "text:/nowhere/at/all/report",
+        "forkguard: the report's text could not be written to /nowhere/at/all/report: there is no such folder",
+    );
+}
+
+#[test]
 fn a_symbolic_link_is_not_followed() {
     let folder = tempdir().expect("a folder");
     let (link, aim) = (folder.path().join("link"), folder.path().join("aim"));

@@ -230,7 +230,7 @@ pub fn rest(v: &Violation<'_>) {
             // As an event has one, for where what stands before is no whole line.
             out.put_str("\n");
             text::violation(&mut out, v, &plain);
-            sink::event(Target::Path(path), out.finish_printable(), pace);
+            sink::copy_of_text(path, out.finish_printable(), pace);
         }
         if sending.is_wanted(config) {
             let mut out = Buffer::new(&mut tools.event[..sending.most(EVENT)]);

@@ -78,6 +78,16 @@ pub fn most(target: Target<'_>) -> usize {
 
 /// Writes one event; where that fails, says so on stderr. Answers whether it was written.
 pub fn event(target: Target<'_>, bytes: &[u8], pace: Pace) -> bool {
+    deliver("an event", target, bytes, pace)
+}
+
+/// Writes the report's text to a file as well, whole like an event, and with a line end before it
+/// for where one is needed.
+pub fn copy_of_text(path: &CStr, bytes: &[u8], pace: Pace) {
+    deliver("the report's text", Target::Path(path), bytes, pace);
+}
+
+fn deliver(what: &str, target: Target<'_>, bytes: &[u8], pace: Pace) -> bool {
     if bytes.is_empty() {
         return false;
     }
@@ -97,7 +107,7 @@ pub fn event(target: Target<'_>, bytes: &[u8], pace: Pace) -> bool {
     if pace == Pace::Ends || COMPLAINED_IN.swap(pid, Ordering::Relaxed) != pid {
         let mut room = [0; LINE];
         let mut line = Buffer::new(&mut room);
-        complain(&mut line, target, failure);
+        complain(&mut line, what, target, failure);
         to_stderr(line.finish_printable(), pace);
     }
     false
@@ -125,9 +135,9 @@ pub fn trace(path: &CStr, bytes: &[u8]) {
     }
 }
 
-/// The line that says an event is missing.
-fn complain(out: &mut Buffer<'_>, target: Target<'_>, failure: Failure) {
-    out.put_str("forkguard: an event could not be written to ");
+/// The line that says what is missing.
+fn complain(out: &mut Buffer<'_>, what: &str, target: Target<'_>, failure: Failure) {
+    out.put(format_args!("forkguard: {what} could not be written to "));
     match target {
         Target::Path(path) => out.put_str(path.to_str().unwrap_or("FORKGUARD_REPORT's path")),
         Target::Fd(fd) => out.put(format_args!("file descriptor {fd}")),
@@ -155,6 +165,7 @@ mod tests {
         let mut out = Buffer::new(&mut room);
         complain(
             &mut out,
+            "an event",
             Target::Path(c"/x/events"),
             Failure::Errno(libc::EACCES),
         );

@@ -45,6 +45,15 @@ fn what_is_wrong_with_them() {
     assert_found(&outcome, "report", "problem", "cannot be written to");
 }
 
+/// Who may write it is of no interest.
+#[test]
+fn a_configuration_file_that_is_a_folder() {
+    let folder = folder();
+    let outcome = doctor().env("FORKGUARD_CONFIG", folder.path()).run();
+    assert_found(&outcome, "settings", "problem", "it is not a regular file");
+    assert_eq!(about(&outcome, "config"), [""; 0]);
+}
+
 #[test]
 fn where_events_go() {
     let folder = folder();

@@ -193,7 +193,7 @@ fn may_write(path: &Path) -> bool {
 /// the library says itself.
 fn file(path: &Path, must_be_roots: bool) -> Option<Finding> {
     const SUBJECT: &str = "config";
-    let data = fs::metadata(path).ok()?;
+    let data = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
     let place = path.display();
     // SAFETY: takes nothing and cannot fail.
     let us = unsafe { libc::geteuid() };
