@@ -19,7 +19,7 @@ use crate::gate::{self, Standing};
 use crate::policy::{cpu, exec, teardown};
 use crate::stack::{self, Stack};
 use crate::sys::{modules, raw, thread};
-use crate::{config, family, python, record, siblings, template, trace};
+use crate::{config, family, python, record, revive, siblings, template, trace};
 
 /// Longest function name kept, its NUL included.
 pub const FUNCTION_NAME: usize = 64;
@@ -438,6 +438,7 @@ impl Forking {
         // What other threads of the parent had claimed, nobody here will give back.
         KEPT.give_back_others(record::forget_place);
         if !revived {
+            revive::after_fork();
             cpu::after_fork();
         }
     }

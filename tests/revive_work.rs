@@ -129,7 +129,9 @@ fn a_thread_that_forks() {
 /// What the driver kept for that thread in the parent is not taken down by the child's driver.
 #[test]
 fn a_thread_that_forks_and_ends_in_the_child() {
-    revive("thread-ends").assert_stdout(&["child worked", "child exited 7", "parent worked"]);
+    for way in ["thread-ends", "other-works"] {
+        revive(way).assert_stdout(&["child worked", "child exited 7", "parent worked"]);
+    }
 }
 
 const CLONED: [&str; 2] = [

@@ -160,7 +160,11 @@ impl Image {
             // SAFETY: the object is loaded, says [`check`].
             unsafe { module.start_anew(variables) };
         }
-        thread_specific::forget(self.range);
+        thread_specific::forget(|function| self.contains(function));
+    }
+
+    fn contains(&self, address: usize) -> bool {
+        (self.range.0..self.range.1).contains(&address)
     }
 }
 
@@ -346,6 +350,17 @@ impl Fit {
     /// The address of libcuda's `cuInit`.
     pub fn init(&self) -> usize {
         self.init
+    }
+}
+
+/// Forgets what the libraries keep for the calling thread.
+pub fn forget_thread() {
+    let images = Library::ALL.map(|library| library.place().image());
+    if images.iter().any(Option::is_some) {
+        thread_specific::forget(|function| {
+            let mut images = images.iter().flatten();
+            images.any(|image| image.contains(function))
+        });
     }
 }
 

@@ -84,3 +84,12 @@ pub fn before_library() {
         image::save(None);
     }
 }
+
+/// In a forked child, the thread that forked: what the libraries kept for it in the parent is not for a
+/// driver to take down that another thread may get this process. One that refuses everything does not
+/// miss it.
+pub fn after_fork() {
+    if config::get().revives() {
+        image::forget_thread();
+    }
+}

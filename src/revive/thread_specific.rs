@@ -16,8 +16,8 @@ const ENTRY: usize = 2 * WORD;
 /// `PTHREAD_KEYS_MAX`.
 const KEYS: usize = 1024;
 
-/// Forgets what the calling thread has under keys whose function lies in `range`.
-pub fn forget(range: (usize, usize)) {
+/// Forgets what the calling thread has under keys whose function is one `of` the library's.
+pub fn forget(of: impl Fn(usize) -> bool) {
     let Some((table, size)) = elf::find_in_libc(c"__pthread_keys") else {
         return;
     };
@@ -27,7 +27,7 @@ pub fn forget(range: (usize, usize)) {
     let mut reader = memory::Reader::default();
     for key in 0..KEYS {
         let function = reader.word(table + key * ENTRY + WORD);
-        if function.is_some_and(|function| (range.0..range.1).contains(&function)) {
+        if function.is_some_and(&of) {
             // SAFETY: an existing key, or none, which is refused. A null pointer needs no memory.
             unsafe { libc::pthread_setspecific(key as c_uint, core::ptr::null::<c_void>()) };
         }

@@ -13,6 +13,7 @@
 //   threads        the child's threads come at once
 //   from-thread    a thread forks
 //   thread-ends    the same, and in the child that thread ends before the process does
+//   other-works    the same, but in the child another thread is the one that uses CUDA
 //   clone          the child is made by the bare system call
 //   clone-files    the same, sharing its descriptors with the parent
 //   handler        the child's first call comes from a handler that runs inside fork
@@ -185,23 +186,6 @@ static void *exits_after(void *thread)
     exit(7);
 }
 
-static void *forks_and_ends(void *unused)
-{
-    static pthread_t forking, other;
-    CUcontext none;
-    must(cuda.cuCtxGetCurrent(&none), "cuCtxGetCurrent");
-    pid_t child = forked();
-    if (child == 0) {
-        work("child");
-        forking = pthread_self();
-        if (pthread_create(&other, NULL, exits_after, &forking) != 0)
-            give_up("no thread");
-    } else {
-        say_how_it_ended(child, "child");
-    }
-    return unused;
-}
-
 static void *thread(void *(*function)(void *))
 {
     pthread_t id;
@@ -209,6 +193,34 @@ static void *thread(void *(*function)(void *))
     if (pthread_create(&id, NULL, function, NULL) != 0 || pthread_join(id, &answer) != 0)
         give_up("no thread");
     return answer;
+}
+
+static void *works(void *unused)
+{
+    work("child");
+    return unused;
+}
+
+static int elsewhere;
+
+static void *forks_and_ends(void *unused)
+{
+    static pthread_t forking, other;
+    CUcontext none;
+    must(cuda.cuCtxGetCurrent(&none), "cuCtxGetCurrent");
+    pid_t child = forked();
+    if (child == 0) {
+        if (elsewhere)
+            thread(works);
+        else
+            work("child");
+        forking = pthread_self();
+        if (pthread_create(&other, NULL, exits_after, &forking) != 0)
+            give_up("no thread");
+    } else {
+        say_how_it_ended(child, "child");
+    }
+    return unused;
 }
 
 static void deep(int level)
@@ -436,6 +448,9 @@ static int run(const char *scenario)
     } else if (IS("from-thread")) {
         thread(forks_and_waits);
     } else if (IS("thread-ends")) {
+        thread(forks_and_ends);
+    } else if (IS("other-works")) {
+        elsewhere = 1;
         thread(forks_and_ends);
     } else if (IS("clone")) {
         bare_clone(0);
