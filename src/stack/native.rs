@@ -1,4 +1,5 @@
-//! Native stacks: return addresses, as the C library's unwinder finds them.
+//! Native stacks: return addresses, by rules of its own, and where these do not lead on, as the C
+//! library's unwinder finds them.
 //!
 //! Where glibc finds unwind tables without a lock (`_dl_find_object`, 2.35) a stack may be taken
 //! anywhere. On an older one the unwinder takes the loader's lock, which a forked child may never
@@ -6,15 +7,14 @@
 
 use core::ffi::{c_int, c_void};
 
-#[cfg(target_arch = "x86_64")]
+#[cfg_attr(target_arch = "x86_64", path = "native/x86_64.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "native/aarch64.rs")]
+mod arch;
 mod build;
-#[cfg(target_arch = "x86_64")]
 mod known;
-#[cfg(target_arch = "x86_64")]
 mod objects;
-#[cfg(target_arch = "x86_64")]
+mod rule;
 mod rules;
-#[cfg(target_arch = "x86_64")]
 mod walk;
 
 use super::{NATIVE_FRAMES, Stack};
@@ -47,15 +47,14 @@ pub fn is_safe() -> bool {
 
 /// Takes the calling thread's stack, without this library's own frames.
 pub fn capture(into: &mut Stack) {
-    #[cfg(target_arch = "x86_64")]
-    if is_safe() {
+    if is_safe() || !arch::UNWINDER_PASSES_SIGNALS {
         let mut taken = Taken::new(into);
-        if walk::walk(|address| taken.add(address)) {
+        if walk::walk(|address, _| taken.add(address)) {
             return;
         }
     }
     let mut taken = Taken::new(into);
-    walk(|address, _| taken.add(address));
+    by_unwinder(|address, _| taken.add(address));
 }
 
 /// A stack that is being taken.
@@ -88,8 +87,15 @@ impl<'a> Taken<'a> {
 }
 
 /// Goes up the calling thread's stack as long as `each` says so: it gets the address at which each
-/// frame goes on, and where on the stack that frame's caller begins.
+/// frame goes on, and where on the stack that frame begins. It may get the innermost frames
+/// twice.
 pub fn walk<Each: FnMut(usize, usize) -> bool>(mut each: Each) {
+    if arch::UNWINDER_PASSES_SIGNALS || !walk::walk(&mut each) {
+        by_unwinder(each);
+    }
+}
+
+fn by_unwinder<Each: FnMut(usize, usize) -> bool>(mut each: Each) {
     unsafe extern "C" fn visit<Each: FnMut(usize, usize) -> bool>(
         frame: *mut Frame,
         each: *mut c_void,
@@ -109,22 +115,22 @@ pub fn caller(stack: &Stack) -> usize {
     stack.native().first().copied().unwrap_or(0)
 }
 
-#[cfg(all(test, target_arch = "x86_64"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
-    fn by_rules() -> Option<Vec<usize>> {
+    pub fn by_rules() -> Option<Vec<usize>> {
         let mut frames = Vec::new();
-        let whole = super::walk::walk(|address| {
+        let whole = super::walk::walk(|address, _| {
             frames.push(address);
             true
         });
         whole.then_some(frames)
     }
 
-    fn by_unwinder() -> Vec<usize> {
+    fn as_the_unwinder() -> Vec<usize> {
         let mut frames = Vec::new();
-        super::walk(|address, _| {
+        by_unwinder(|address, _| {
             frames.push(address);
             true
         });
@@ -135,7 +141,7 @@ mod tests {
     /// Both ways, from one function: but for its own place, and what it calls, they are the same.
     #[inline(never)]
     fn assert_same() -> usize {
-        let (rules, unwinder) = (by_rules().expect("ordinary code"), by_unwinder());
+        let (rules, unwinder) = (by_rules().expect("ordinary code"), as_the_unwinder());
         let pairs = rules.iter().rev().zip(unwinder.iter().rev());
         let same = pairs.take_while(|(left, right)| left == right).count();
         assert!(same + 3 >= rules.len(), "{rules:x?}\n{unwinder:x?}");
@@ -178,23 +184,5 @@ mod tests {
             assert_same()
         });
         assert!(thread.join().is_ok());
-    }
-
-    extern "C" fn on_signal(_signal: i32) {
-        assert_eq!(by_rules(), None, "a signal frame is no ordinary one");
-        let mut stack = Box::new(Stack::EMPTY);
-        capture(&mut stack);
-        assert!(stack.native_len > 0);
-    }
-
-    #[test]
-    fn a_signal_frame_is_the_unwinders() {
-        elf::prepare();
-        // SAFETY: a handler that takes a signal's number, for a signal that nobody here uses.
-        unsafe {
-            libc::signal(libc::SIGUSR2, on_signal as *const () as libc::sighandler_t);
-            libc::raise(libc::SIGUSR2);
-            libc::signal(libc::SIGUSR2, libc::SIG_DFL);
-        }
     }
 }

@@ -702,24 +702,30 @@ fn find_in_list(address: usize) -> Option<FoundObject> {
     })
 }
 
-/// `_dl_find_object`, as the unwinder asks: glibc's answer, else one from the loader's list.
+/// The object that holds `address`: glibc's answer, else one from the loader's list.
+#[inline]
+fn find(address: usize) -> Option<FoundObject> {
+    if finds_without_lock() {
+        find_object(address)
+    } else {
+        find_in_list(address)
+    }
+}
+
+/// `_dl_find_object`, as the unwinder asks.
 ///
 /// # Safety
 /// `into` points to the struct to be filled in.
 unsafe extern "C" fn find_for_unwinder(address: usize, into: *mut FoundObject) -> c_int {
-    let found = if finds_without_lock() {
-        find_object(address)
-    } else {
-        find_in_list(address)
+    let Some(found) = find(address) else {
+        return -1;
     };
-    let Some(found) = found else { return -1 };
     // SAFETY: the unwinder's own struct.
     unsafe { into.write(found) };
     0
 }
 
 /// An object, as a walk through its code needs it.
-#[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
 pub struct Code {
     /// Its first address …
@@ -730,10 +736,9 @@ pub struct Code {
     pub unwind: usize,
 }
 
-/// The object that holds `address`, which is one of code; only where glibc finds it without a lock.
-#[cfg(target_arch = "x86_64")]
+/// The object that holds `address`, which is one of code, and has unwind tables.
 pub fn code_at(address: usize) -> Option<Code> {
-    let found = find_object(address)?;
+    let found = find(address)?;
     let inside = (found.start..found.end).contains(&found.unwind);
     inside.then_some(Code {
         start: found.start,

@@ -7,18 +7,10 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::build::Build;
-use super::rules::Rule;
+use super::rule::Rule;
 
 /// Places that are kept; they share these by a hash.
 const PLACES: usize = 1024;
-
-const LAST: u64 = 1;
-const FROM_RBP: u64 = 2;
-const RBP_SAVED: u64 = 4;
-const WRITTEN: u64 = 8;
-const OFFSET_SHIFT: u32 = 8;
-const OFFSET_LIMIT: u32 = 1 << 24;
-const RBP_SHIFT: u32 = 32;
 
 struct Place {
     rule: AtomicU64,
@@ -51,65 +43,27 @@ fn place(offset: usize, build: Build) -> &'static Place {
 pub fn get(offset: usize, build: Build) -> Option<Rule> {
     let place = place(offset, build);
     let word = place.rule.load(Ordering::Relaxed);
-    let known = word != 0 && place.check.load(Ordering::Relaxed) == check(offset, build, word);
-    known.then(|| unpack(word))
+    let known = place.check.load(Ordering::Relaxed) == check(offset, build, word);
+    Rule::of_word(word).filter(|_| known)
 }
 
 /// Keeps it.
 pub fn put(offset: usize, build: Build, rule: Rule) {
-    if let Some(word) = pack(rule) {
-        let place = place(offset, build);
-        place.rule.store(word, Ordering::Relaxed);
-        place
-            .check
-            .store(check(offset, build, word), Ordering::Relaxed);
-    }
-}
-
-fn pack(rule: Rule) -> Option<u64> {
-    if rule.offset >= OFFSET_LIMIT {
-        return None;
-    }
-    let mut word = WRITTEN | u64::from(rule.offset) << OFFSET_SHIFT;
-    if rule.is_last {
-        word |= LAST;
-    }
-    if rule.from_rbp {
-        word |= FROM_RBP;
-    }
-    if let Some(offset) = rule.rbp {
-        word |= RBP_SAVED | u64::from(offset as u32) << RBP_SHIFT;
-    }
-    Some(word)
-}
-
-fn unpack(word: u64) -> Rule {
-    Rule {
-        from_rbp: word & FROM_RBP != 0,
-        offset: (word >> OFFSET_SHIFT) as u32 % OFFSET_LIMIT,
-        rbp: (word & RBP_SAVED != 0).then_some((word >> RBP_SHIFT) as i32),
-        is_last: word & LAST != 0,
-    }
+    let (place, word) = (place(offset, build), rule.word());
+    place.rule.store(word, Ordering::Relaxed);
+    place
+        .check
+        .store(check(offset, build, word), Ordering::Relaxed);
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::rule::tests::sample;
     use super::*;
 
     #[test]
     fn a_rule_is_for_one_place_of_one_build() {
-        let rule = Rule {
-            from_rbp: true,
-            offset: 0x12_3456,
-            rbp: Some(-16),
-            is_last: false,
-        };
-        let other = Rule {
-            from_rbp: false,
-            offset: 8,
-            rbp: None,
-            is_last: true,
-        };
+        let (rule, other) = (sample(0x12_3458), sample(8));
         let build = Build(0x1234_5678_9abc_def0);
         put(0x4711, build, rule);
         put(0x4712, build, other);
@@ -122,27 +76,9 @@ mod tests {
     #[test]
     fn halves_of_two_writers_are_no_rule() {
         let build = Build(77);
-        let rule = |offset| Rule {
-            from_rbp: false,
-            offset,
-            rbp: None,
-            is_last: false,
-        };
-        put(1, build, rule(16));
+        put(1, build, sample(16));
         let place = place(1, build);
-        place.rule.store(pack(rule(32)).unwrap(), Ordering::Relaxed);
+        place.rule.store(sample(32).word(), Ordering::Relaxed);
         assert_eq!(get(1, build), None);
-    }
-
-    #[test]
-    fn what_is_too_far_is_not_kept() {
-        let rule = Rule {
-            from_rbp: false,
-            offset: OFFSET_LIMIT,
-            rbp: None,
-            is_last: false,
-        };
-        put(9, Build(9), rule);
-        assert_eq!(get(9, Build(9)), None);
     }
 }

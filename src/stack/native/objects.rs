@@ -2,7 +2,8 @@
 
 use super::build::{self, Build};
 use super::known;
-use super::rules::{self, Rule, Tables};
+use super::rule::Rule;
+use super::rules::{self, Tables};
 use crate::sys::elf::{self, Code};
 
 /// Objects of one stack that are remembered while it is walked.

@@ -1,14 +1,16 @@
 //! How the caller of a function is found from inside of it: the unwinding tables that compilers write
-//! (`.eh_frame`, DWARF's call frame information), read for what ordinary code of x86-64 needs.
+//! (`.eh_frame`, DWARF's call frame information), read for what ordinary code needs. What each
+//! architecture has of its own is in a file of its own.
 //!
 //! Of any code, [`find`] either answers what the unwinder would do there, or nothing: where the rule
 //! is an expression (signal frames, realigned stacks), or written in a way that linkers here do not
 //! write it, the whole stack is the unwinder's.
 
-/// DWARF's numbers of the registers.
-const RBP: u64 = 6;
-const RSP: u64 = 7;
-const RETURN_ADDRESS: u64 = 16;
+use super::arch::{
+    FRAME_POINTER, PLAIN_CODES, PLAIN_LETTERS, RETURN_ADDRESS, RETURNS_BY, STACK_POINTER,
+};
+use super::rule::{Parts, Rule};
+
 /// Encodings of addresses in the tables: four bytes with a sign, from the place itself, and from the
 /// beginning of `.eh_frame_hdr`.
 const FROM_HERE: u8 = 0x1b;
@@ -16,19 +18,6 @@ const FROM_TABLE: u8 = 0x3b;
 const UNSIGNED: u8 = 0x03;
 /// Rows that a function can have remembered inside each other.
 const DEPTH: usize = 8;
-
-/// The caller of one place in the code.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Rule {
-    /// Whether the address of the caller's frame is counted from `rbp`, or else from `rsp`.
-    pub from_rbp: bool,
-    /// How far it is.
-    pub offset: u32,
-    /// Where the caller's `rbp` lies, from the caller's frame; `None` where it is still in `rbp`.
-    pub rbp: Option<i32>,
-    /// There is no caller.
-    pub is_last: bool,
-}
 
 /// Where the tables of an object may be read: its memory, and its `.eh_frame_hdr`.
 #[derive(Clone, Copy)]
@@ -163,6 +152,7 @@ impl Common {
                     0x00 | 0x04 | 0x0c => data.skip(8)?,
                     _ => return None,
                 },
+                letter if PLAIN_LETTERS.contains(&letter) => {}
                 // Signal frames, whose address is no return address, and what is to come.
                 _ => return None,
             }
@@ -178,7 +168,7 @@ impl Common {
 
 /// Where a register of the caller's is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Saved {
+pub enum Saved {
     /// Where it was.
     Same,
     /// From the caller's frame.
@@ -195,7 +185,7 @@ struct Row {
     offset: i64,
     /// The address of the frame is computed.
     computed: bool,
-    rbp: Saved,
+    frame_pointer: Saved,
     return_address: Saved,
 }
 
@@ -205,8 +195,8 @@ impl Default for Row {
             register: 0,
             offset: 0,
             computed: true,
-            rbp: Saved::Same,
-            return_address: Saved::Computed,
+            frame_pointer: Saved::Same,
+            return_address: RETURNS_BY,
         }
     }
 }
@@ -214,19 +204,22 @@ impl Default for Row {
 impl Row {
     fn rule(&self) -> Option<Rule> {
         let is_last = self.return_address == Saved::Lost;
-        if self.computed
-            || !matches!(self.register, RBP | RSP)
-            || !(is_last || self.return_address == Saved::At(-8))
-        {
+        if self.computed || !matches!(self.register, FRAME_POINTER | STACK_POINTER) {
             return None;
         }
-        Some(Rule {
-            from_rbp: self.register == RBP,
-            offset: u32::try_from(self.offset).ok()?,
-            rbp: match self.rbp {
-                Saved::Same => None,
-                Saved::At(offset) => Some(i32::try_from(offset).ok()?),
-                Saved::Lost | Saved::Computed => return None,
+        let place = |saved| match saved {
+            Saved::Same => Some(None),
+            Saved::At(offset) => Some(Some(offset.checked_neg()?)),
+            Saved::Lost | Saved::Computed => None,
+        };
+        Rule::new(&Parts {
+            from_frame_pointer: self.register == FRAME_POINTER,
+            size: self.offset,
+            frame_pointer: place(self.frame_pointer)?,
+            return_address: if is_last {
+                None
+            } else {
+                place(self.return_address)?
             },
             is_last,
         })
@@ -234,7 +227,7 @@ impl Row {
 
     fn save(&mut self, register: u64, saved: Saved) {
         match register {
-            RBP => self.rbp = saved,
+            FRAME_POINTER => self.frame_pointer = saved,
             RETURN_ADDRESS => self.return_address = saved,
             _ => {}
         }
@@ -344,6 +337,7 @@ impl State<'_> {
             0x2e => {
                 program.unsigned()?;
             }
+            code if PLAIN_CODES.contains(&code) => {}
             _ => return None,
         }
         Some(())
@@ -360,7 +354,7 @@ impl State<'_> {
 
     fn restore(&mut self, register: u64) {
         match register {
-            RBP => self.row.rbp = self.initial.rbp,
+            FRAME_POINTER => self.row.frame_pointer = self.initial.frame_pointer,
             RETURN_ADDRESS => self.row.return_address = self.initial.return_address,
             _ => {}
         }

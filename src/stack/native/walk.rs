@@ -2,65 +2,98 @@
 //!
 //! The unwinder reads the tables of every frame anew, each time, which for a deep stack costs more
 //! than all else that is done at a fork. Whatever it does not find ordinary, this leaves to the
-//! unwinder.
+//! unwinder: on x86-64 signal frames, too, while on `AArch64` it goes on with what was interrupted,
+//! and ends where that leads no further.
 
+use super::arch;
 use super::objects::Objects;
+use crate::sys::memory;
 
 /// Bytes of the largest frame that is ordinary.
 const LARGEST: usize = 8 << 20;
-/// Where a call leaves the address to return to: before the caller's frame.
-const RETURN_ADDRESS: i32 = -(size_of::<usize>() as i32);
+/// Signal handlers inside each other: a stack that has more of them leads in a circle.
+const HANDLERS: u32 = 64;
+
+/// What is known of one function on the stack.
+pub struct Registers {
+    /// Where it goes on.
+    pub pc: usize,
+    /// The stack pointer.
+    pub stack: usize,
+    /// The frame pointer.
+    pub frame: usize,
+    /// The register in which its caller left the return address, where that is the way, and as long
+    /// as it has not called another function.
+    pub link: Option<usize>,
+}
 
 /// Goes up the calling thread's stack, from this function's caller on, as long as `each` says so: it
-/// gets the addresses to which the calls return. Answers false where the stack is the unwinder's,
-/// perhaps halfway.
+/// gets the addresses to which the calls return, and where on the stack the function begins that
+/// one lies in. Answers false where the stack is the unwinder's, perhaps halfway.
 #[inline(never)]
-pub fn walk(mut each: impl FnMut(usize) -> bool) -> bool {
-    let (mut address, mut stack, mut base): (usize, usize, usize);
-    // SAFETY: reads three registers.
-    unsafe {
-        core::arch::asm!(
-            "lea {address}, [rip]",
-            "mov {stack}, rsp",
-            "mov {base}, rbp",
-            address = out(reg) address,
-            stack = out(reg) stack,
-            base = out(reg) base,
-            options(nomem, nostack, preserves_flags),
-        );
-    }
+pub fn walk(mut each: impl FnMut(usize, usize) -> bool) -> bool {
+    let mut at = arch::here();
     let mut objects = Objects::default();
-    // Here `address` is where the code goes on; of the callers it is after the call.
+    // Of this function, and of what a signal interrupted, `pc` is where it goes on; of callers it is
+    // after the call.
     let mut after_call = 0;
+    let mut handlers = 0;
     loop {
-        let Some(rule) = objects.rule(address - after_call) else {
-            return false;
+        let Some(rule) = objects.rule(at.pc.wrapping_sub(after_call)) else {
+            match arch::interrupted(&at) {
+                Some(interrupted) if handlers < HANDLERS => at = interrupted,
+                // What a signal interrupted is not the unwinder's.
+                _ => return handlers > 0,
+            }
+            (after_call, handlers) = (0, handlers + 1);
+            if !each(at.pc, at.stack) {
+                return true;
+            }
+            continue;
         };
-        if rule.is_last {
+        if rule.is_last() {
             return true;
         }
-        let from = if rule.from_rbp { base } else { stack };
-        let frame = from.wrapping_add(rule.offset as usize);
-        let ordinary =
-            frame > stack && frame - stack <= LARGEST && frame.is_multiple_of(size_of::<usize>());
-        if !ordinary {
-            return false;
+        let frame = rule.frame(at.frame, at.stack);
+        // A function that has not called another may have nothing on the stack.
+        let calls = at.link.is_none() || rule.return_address().is_some();
+        let size = frame.wrapping_sub(at.stack);
+        if size < usize::from(calls) || size > LARGEST || !frame.is_multiple_of(size_of::<usize>())
+        {
+            return handlers > 0;
         }
-        // SAFETY: two words of the calling thread's own stack, where the tables say that the caller's
-        // are: there the unwinder reads, too.
-        let saved = |offset: i32| unsafe {
-            let place = frame.wrapping_add_signed(offset as isize) as *const usize;
-            place.read_unaligned()
+        let saved = |before: usize| {
+            let place = frame.wrapping_sub(before);
+            if handlers > 0 {
+                // Between two instructions tables may tell what is not so.
+                return memory::read_word(place);
+            }
+            // SAFETY: a word of the calling thread's own stack, where the tables say that the
+            // caller's is: there the unwinder reads, too.
+            Some(unsafe { (place as *const usize).read() })
         };
-        if let Some(offset) = rule.rbp {
-            base = saved(offset);
-        }
-        let caller = saved(RETURN_ADDRESS);
+        let caller = match rule.return_address() {
+            Some(place) => saved(place),
+            None => at.link,
+        };
+        let base = match rule.frame_pointer() {
+            Some(place) => saved(place),
+            None => Some(at.frame),
+        };
+        let (Some(caller), Some(base)) = (caller, base) else {
+            return handlers > 0;
+        };
         if caller == 0 {
             return true;
         }
-        (address, stack, after_call) = (caller, frame, 1);
-        if !each(address) {
+        at = Registers {
+            pc: arch::plain(caller),
+            stack: frame,
+            frame: base,
+            link: None,
+        };
+        after_call = 1;
+        if !each(at.pc, at.stack) {
             return true;
         }
     }
