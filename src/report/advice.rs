@@ -139,6 +139,7 @@ fn holds(is: &Is, v: &Violation<'_>, forked: Option<&Moment>, sites: &Sites<'_>)
                     && frames::last_name(frame.function) == "_launch"
             })
         }),
+        Is::Typed => sites.used.is_some_and(|line| frames::is_typed(line.file)),
         Is::WithoutExec => v.refusal.is_none(),
         Is::OtherFork => v.refusal == Some(exec::OTHER_FORK),
         Is::NoPython => {
@@ -507,7 +508,16 @@ mod tests {
     fn the_guard_itself_can_do_it() {
         let mut story = Story::new(INITIALISED, FORKED, USED);
         let last = |story: &Story| advice(story).last().cloned().unwrap();
-        assert!(last(&story).ends_with("FORKGUARD_POLICY=exec"));
+        assert_eq!(last(&story), "let forkguard do it: FORKGUARD_POLICY=exec");
+        for typed in [
+            "/tmp/ipykernel_4242/12.py",
+            "<stdin>",
+            "<stdin-0>",
+            "<string>",
+        ] {
+            let cell = Story::new(INITIALISED, FORKED, &[(typed, 3, "work")]);
+            assert!(last(&cell).contains("functions that are in no file"));
+        }
         story.refusal = Some("of a reason");
         assert!(last(&story).ends_with("FORKGUARD_POLICY=revive"));
         story.not_revived = Some("of a reason");

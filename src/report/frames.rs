@@ -25,16 +25,7 @@ pub enum Origin {
 /// Whose code `file` is, by its path alone.
 pub fn origin(file: &str) -> Origin {
     if file.starts_with('<') {
-        // What a person typed or passed with -c is the program.
-        const TYPED: [&str; 6] = [
-            "<string>",
-            "<stdin",
-            "<console>",
-            "<ipython-input",
-            "<python-input",
-            "<cell",
-        ];
-        return if TYPED.iter().any(|typed| file.starts_with(typed)) {
+        return if is_typed(file) {
             Origin::Own
         } else {
             Origin::Generated
@@ -52,6 +43,27 @@ pub fn origin(file: &str) -> Origin {
         return Origin::Launcher;
     }
     Origin::Own
+}
+
+/// Whether `file` stands for what a person typed, put into a notebook's cell or passed with `-c`:
+/// no other process can import that.
+pub fn is_typed(file: &str) -> bool {
+    const NAMES: [&str; 6] = [
+        "<string>",
+        "<stdin",
+        "<console>",
+        "<ipython-input",
+        "<python-input",
+        "<cell",
+    ];
+    // ipykernel.compiler: /tmp/ipykernel_PID/HASH.py, which is never written.
+    let is_cell = || {
+        let mut parts = file.rsplit('/').skip(1);
+        parts
+            .next()
+            .is_some_and(|folder| folder.starts_with("ipykernel_"))
+    };
+    NAMES.iter().any(|name| file.starts_with(name)) || is_cell()
 }
 
 /// `torch/cuda/__init__.py` of `…/site-packages/torch/cuda/__init__.py`.

@@ -47,6 +47,8 @@ pub(super) enum Is {
     PythonFork,
     /// The fork was made to run a process object of multiprocessing, or of a package like it.
     Launched,
+    /// What the child runs is in no file: a notebook's cell, or typed at a prompt.
+    Typed,
     /// The policy `exec` was not asked for.
     WithoutExec,
     /// It was, and the fork is of a kind that it does not know.
@@ -75,8 +77,8 @@ const fn row(group: Group, when: &'static [Is], say: &'static str) -> Row {
 use Group::{Fork, Guard, Initialise, Use};
 use Is::{
     Asked, Forked, ForkedBy, ForkedItself, ForkedUnder, Imported, ImportedFrom, Initialised,
-    InitialisedBy, Launched, NoPython, OtherFork, Program, PythonFork, Revivable, Through, Used,
-    WithoutExec,
+    InitialisedBy, Launched, NoPython, OtherFork, Program, PythonFork, Revivable, Through, Typed,
+    Used, WithoutExec,
 };
 
 pub(super) static TABLE: &[Row] = &[
@@ -372,6 +374,13 @@ pub(super) static TABLE: &[Row] = &[
         Use,
         &[Through("libnvcuvid.so")],
         "open the decoder[ ({u})] in a process that was not forked after CUDA was initialised",
+    ),
+    // docs.python.org, multiprocessing, "The spawn and forkserver start methods": they import __main__.
+    row(
+        Guard,
+        &[Launched, WithoutExec, Typed],
+        "let forkguard do it, which carries functions that are in no file, too (spawn cannot): \
+         FORKGUARD_POLICY=exec",
     ),
     row(
         Guard,
