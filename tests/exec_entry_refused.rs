@@ -1,6 +1,6 @@
 //! Entries that cannot become fresh processes stay forks, with a reason; a fresh process that does not come to its entry
 //! ends, and says so. Fails when a worker is lost or runs the program's own `main`, when the reason is missing, or when
-//! processes are started without end.
+//! processes are started without end, or when a program that waits for any child hears of one that could not be started.
 
 use forkguard_testkit::tempfile::tempdir;
 use forkguard_testkit::{Outcome, Program, client, with_own_mounts};
@@ -142,4 +142,20 @@ fn a_variable_set_by_hand() {
     outcome
         .assert_code(127)
         .assert_says("what it was to be told is not there");
+}
+
+#[test]
+fn nobody_hears_of_what_could_not_be_started() {
+    for how in ["handler", "thread", "group"] {
+        let outcome = Program::client("reaper")
+            .arg(how)
+            .policy("exec,abort")
+            .with_events()
+            .run();
+        outcome
+            .assert_silent()
+            .assert_stdout(&["workers 20, others 0"]);
+        // Each was tried, and is a fork.
+        assert_eq!(outcome.events_named("refused").len(), 20, "{how}");
+    }
 }

@@ -11,3 +11,9 @@ const FAULTS: What = What::once(
 );
 
 injected::every_program!(FAULTS);
+
+/// What becomes another program waits for the template that it ends, lest the other one finds it.
+#[test]
+fn of_another_program() {
+    injected::another_program(&What::once("wait4", &["EINTR"]));
+}

@@ -164,7 +164,11 @@ fn reaping(pid: pid_t, options: c_int, mut call: impl FnMut() -> pid_t) -> pid_t
             (child, child)
         });
     }
-    let child = call();
+    let child = if pid > 0 {
+        call()
+    } else {
+        wait::of_group(call)
+    };
     if child > 0 {
         wait::reaped(child);
     }

@@ -13,7 +13,9 @@ use crate::config;
 use crate::lineage::{Fork, Moment};
 use crate::report::{buffer::Buffer, emit};
 use crate::stack;
-use crate::sys::{quiet, raw, spawn, thread};
+use crate::sys::spawn::{self, Program};
+use crate::sys::{quiet, raw, thread};
+use crate::template;
 
 /// Bytes of one reason.
 const REASON: usize = 512;
@@ -67,6 +69,12 @@ pub fn started() -> Option<i32> {
     Some(pid)
 }
 
+/// Executes a program as a child of this process. The error is why it cannot be done; then nobody has
+/// heard of a child.
+pub fn execute(program: &Program<'_>) -> Result<i32, i32> {
+    spawn::spawn(program).inspect_err(|_| template::wait::wake())
+}
+
 /// A fresh process was started in the place of this thread's next fork.
 pub fn start(pid: i32) {
     thread::current().started.set(pid);
@@ -80,7 +88,7 @@ pub fn abandon() {
         let _errno = raw::ErrnoGuard::new();
         // SAFETY: a child that this thread started and nobody else knows of.
         unsafe { libc::kill(pid, libc::SIGKILL) };
-        spawn::reap(pid);
+        template::wait::reap(pid);
     }
     // Last, for it lets go who waits for it.
     crate::python::spawn::close_noted();

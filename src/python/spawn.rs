@@ -21,7 +21,7 @@ use super::hash_secret::{self, Variable};
 use super::native::{Calls, calls};
 use crate::policy::exec;
 use crate::sys::raw::{self, checked};
-use crate::sys::spawn::{self, Program};
+use crate::sys::spawn::Program;
 use crate::sys::{descriptors, rights, thread};
 
 unsafe extern "C" {
@@ -139,11 +139,16 @@ fn is_payload(fd: c_int) -> bool {
     (0..2).any(|_| unsafe { libc::fcntl(fd, libc::F_GET_SEALS) } == SEALS)
 }
 
+/// What this thread's last start has made to tell its process what to do.
+pub fn own_payload() -> Option<c_int> {
+    let fd = thread::current().payload.get().checked_sub(1)?;
+    Some(fd as c_int)
+}
+
 /// The program's `fork` answers: the fresh process may run the program's code.
 pub fn let_go() {
     let _errno = raw::ErrnoGuard::new();
-    if let Some(fd) = thread::current().payload.get().checked_sub(1) {
-        let fd = fd as c_int;
+    if let Some(fd) = own_payload() {
         // The program's at-fork handlers ran meanwhile, and may have closed and opened anything.
         if !is_payload(fd) {
             thread::current().payload.set(0);
@@ -276,11 +281,12 @@ fn start(argv: &Bytes, envp: &Bytes, kept: &Bytes, signal: c_int) -> Result<c_in
     // SAFETY: an environment, as the C library's or `Bytes::strings` has it, and the secret's string,
     // which is there until it was copied by the kernel.
     let entries = unsafe { fresh_environment(environment, secret.as_ref()) };
-    let pid = spawn::spawn(&Program {
+    let pid = exec::execute(&Program {
         file,
         arguments: &arguments,
         environment: entries.as_ptr(),
         kept: &kept,
+        told: own_payload().unwrap_or(-1),
         closed: &closed,
         blocked: Some(signal),
         pid: &[],

@@ -12,7 +12,7 @@ use super::native::{Calls, Method, calls, method};
 use super::pending;
 use crate::config::{self, Template};
 use crate::policy::exec;
-use crate::sys::{modules, raw};
+use crate::sys::{descriptors, modules, raw};
 use crate::template::wire::Asked;
 use crate::template::{server, start};
 
@@ -214,9 +214,11 @@ unsafe extern "C" fn ask(_module: Object, arguments: Object) -> Object {
             return (calls.build)(c"i".as_ptr(), -1);
         }
         let template = template.as_ptr().cast::<start::Started>().read_unaligned();
+        let told = super::spawn::own_payload();
         let files: Vec<i32> = files
             .chunks_exact(4)
             .map(|number| i32::from_ne_bytes([number[0], number[1], number[2], number[3]]))
+            .filter(|&fd| Some(fd) == told || !descriptors::is_anothers(fd))
             .collect();
         let thread = (calls.save_thread)();
         let asked = start::ask(&template, body, &files, patience);

@@ -10,6 +10,10 @@ use super::raw::checked;
 
 /// How the kernel calls what the guard makes by `memfd_create`.
 const GUARDS: &[u8] = b"/memfd:forkguard";
+/// Of these, what one worker is told.
+const TOLD: [&[u8]; 2] = [b"/memfd:forkguard-entry ", b"/memfd:forkguard-payload "];
+/// Bytes of a path that tell whose a descriptor is.
+const TARGET: usize = 64;
 const CLOSE_ON_EXEC: usize = libc::FD_CLOEXEC as usize;
 /// Where the number, the type and the name of an entry of a directory are (`linux_dirent64`).
 const LENGTH_AT: usize = 16;
@@ -149,22 +153,19 @@ pub fn is_drivers(fd: c_int) -> bool {
     owner(fd) == Ok(Owner::Driver)
 }
 
+/// Whether no other process may have it, but the one that it was made for: it is open on the GPU's driver,
+/// or it is what a worker is told. Asked of a number that was a file of the program's a moment ago: another
+/// thread may have closed that.
+pub fn is_anothers(fd: c_int) -> bool {
+    let mut room = [0; TARGET];
+    target(fd, &mut room).is_ok_and(|target| {
+        is_drivers_path(target) || TOLD.iter().any(|told| target.starts_with(told))
+    })
+}
+
 fn owner(fd: c_int) -> Result<Owner, c_int> {
-    let mut path = [0_u8; 40];
-    let mut out = crate::report::buffer::Buffer::new(&mut path);
-    out.put(format_args!("/proc/self/fd/{fd}\0"));
-    let mut target = [0_u8; 64];
-    // SAFETY: a C string, and room that the kernel writes no further than it is told.
-    let len = checked(unsafe {
-        libc::syscall(
-            libc::SYS_readlinkat,
-            libc::AT_FDCWD,
-            path.as_ptr(),
-            target.as_mut_ptr(),
-            target.len(),
-        )
-    })?;
-    let target = &target[..len];
+    let mut room = [0; TARGET];
+    let target = target(fd, &mut room)?;
     Ok(if is_drivers_path(target) {
         Owner::Driver
     } else if target.starts_with(GUARDS) {
@@ -172,6 +173,24 @@ fn owner(fd: c_int) -> Result<Owner, c_int> {
     } else {
         Owner::Program
     })
+}
+
+/// What the kernel calls the file that is open there, or the beginning of it.
+fn target(fd: c_int, room: &mut [u8; TARGET]) -> Result<&[u8], c_int> {
+    let mut path = [0_u8; 40];
+    let mut out = crate::report::buffer::Buffer::new(&mut path);
+    out.put(format_args!("/proc/self/fd/{fd}\0"));
+    // SAFETY: a C string, and room that the kernel writes no further than it is told.
+    let len = checked(unsafe {
+        libc::syscall(
+            libc::SYS_readlinkat,
+            libc::AT_FDCWD,
+            path.as_ptr(),
+            room.as_mut_ptr(),
+            room.len(),
+        )
+    })?;
+    Ok(&room[..len])
 }
 
 /// Whether a file of this path is.

@@ -9,7 +9,7 @@
 //! have replaced by code that does.
 
 use core::ffi::{CStr, c_char, c_int, c_void};
-use core::sync::atomic::{AtomicI32, AtomicU8, Ordering};
+use core::sync::atomic::{AtomicI32, AtomicU8, AtomicU64, Ordering};
 
 use super::raw::{self, checked};
 use super::{descriptors, signals};
@@ -30,6 +30,8 @@ pub struct Program<'a> {
     /// The descriptors that it has, each under its own number; beside 0, 1 and 2, which it has
     /// whenever they do not close on exec.
     pub kept: &'a [c_int],
+    /// The one of these that tells it what to do.
+    pub told: c_int,
     /// Open descriptors that it does not have, though they do not close on exec.
     pub closed: &'a [c_int],
     /// A signal that it starts with blocked, beside those that the calling thread has blocked.
@@ -38,17 +40,47 @@ pub struct Program<'a> {
     pub pid: &'a [AtomicU8],
 }
 
+/// Children that have failed, and have not been waited for yet; 0 for none. More at a time are told to
+/// a program that waits for any child.
+static FAILED: [AtomicU64; 16] = [const { AtomicU64::new(0) }; 16];
+
 struct Shared<'a> {
     program: &'a Program<'a>,
     mask: signals::Set,
+    /// Whose child it is, and its pid as that process knows it.
+    process: libc::pid_t,
+    pid: AtomicI32,
     /// Why it was not executed; 0 as long as nothing is known.
     errno: AtomicI32,
+}
+
+impl Shared<'_> {
+    /// In the child, before it ends: [`has_failed`] from here on.
+    fn fail(&self, errno: c_int) -> c_int {
+        let failed = place(self.process, self.pid.load(Ordering::Relaxed));
+        for each in &FAILED {
+            if (each.compare_exchange(0, failed, Ordering::AcqRel, Ordering::Relaxed)).is_ok() {
+                break;
+            }
+        }
+        self.errno.store(errno, Ordering::Release);
+        127
+    }
+
+    /// In the parent, when the child is waited for.
+    fn forget(&self) {
+        let failed = place(self.process, self.pid.load(Ordering::Relaxed));
+        for each in &FAILED {
+            let _ = each.compare_exchange(failed, 0, Ordering::AcqRel, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Starts it and answers the pid.
 ///
 /// # Errors
-/// The errno with which the system refused; there is no child then.
+/// The errno with which the system refused; there is no child then. There may have been one for a
+/// moment, of which a program that waits for any child is not to hear ([`has_failed`]).
 pub fn spawn(program: &Program<'_>) -> Result<libc::pid_t, c_int> {
     let stack = Stack::new()?;
     // A handler must not run in the child: its memory is ours.
@@ -56,6 +88,8 @@ pub fn spawn(program: &Program<'_>) -> Result<libc::pid_t, c_int> {
     let shared = Shared {
         program,
         mask: (program.blocked).map_or(before, |signal| signals::with(before, signal)),
+        process: raw::getpid(),
+        pid: AtomicI32::new(0),
         errno: AtomicI32::new(0),
     };
     // SAFETY: `child` takes a `Shared`, and this one outlives its use there: with CLONE_VFORK the
@@ -64,28 +98,49 @@ pub fn spawn(program: &Program<'_>) -> Result<libc::pid_t, c_int> {
         libc::clone(
             child,
             stack.top(),
-            libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD,
+            libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PARENT_SETTID | libc::SIGCHLD,
             (&raw const shared).cast_mut().cast(),
+            shared.pid.as_ptr(),
         )
     }));
+    let refused = shared.errno.load(Ordering::Acquire);
+    if refused != 0
+        && let Ok(pid) = cloned
+    {
+        reap(pid as libc::pid_t);
+        shared.forget();
+    }
     signals::mask(before);
     let pid = cloned? as libc::pid_t;
-    match shared.errno.load(Ordering::Acquire) {
-        0 => Ok(pid),
-        refused => {
-            reap(pid);
-            Err(refused)
-        }
-    }
+    if refused == 0 { Ok(pid) } else { Err(refused) }
 }
 
-/// Waits for the end of a child that is certain to end.
+/// Waits for the end of a child that is certain to end, and that the program does not know of. The
+/// system call itself: a `fork` in which this happens is no place where a thread can be cancelled.
 pub fn reap(pid: libc::pid_t) {
-    // SAFETY: waits for a child; no status is written.
-    while checked(i64::from(unsafe {
-        libc::waitpid(pid, core::ptr::null_mut(), 0)
-    })) == Err(libc::EINTR)
+    let (status, usage) = (
+        core::ptr::null_mut::<c_int>(),
+        core::ptr::null_mut::<c_void>(),
+    );
+    // SAFETY: waits for a child; nothing is written.
+    while checked(unsafe { libc::syscall(libc::SYS_wait4, pid, status, 0, usage) })
+        == Err(libc::EINTR)
     {}
+}
+
+/// Whether it is a child of this process's that was to execute a program and could not. It ended at
+/// once, and nobody but [`spawn()`] is to hear of it.
+pub fn has_failed(pid: libc::pid_t) -> bool {
+    FAILED.iter().any(|each| {
+        let failed = each.load(Ordering::Acquire);
+        // Rarely, so that nobody is asked who they are for each child.
+        failed as u32 == pid.unsigned_abs() && failed == place(raw::getpid(), pid)
+    })
+}
+
+/// A child of a process, as a word of [`FAILED`].
+fn place(process: libc::pid_t, child: libc::pid_t) -> u64 {
+    u64::from(process.unsigned_abs()) << 32 | u64::from(child.unsigned_abs())
 }
 
 /// In the child, on a stack of its own, all signals blocked.
@@ -99,13 +154,15 @@ extern "C" fn child(shared: *mut c_void) -> c_int {
         unsafe { libc::syscall(libc::SYS_close, fd) };
     }
     for &fd in program.kept {
+        if fd != program.told && descriptors::is_anothers(fd) {
+            // SAFETY: as above.
+            unsafe { libc::syscall(libc::SYS_close, fd) };
+            continue;
+        }
         match descriptors::close_on_exec(fd, false) {
             // What another thread has closed by now a forked child might not have either.
             Ok(()) | Err(libc::EBADF) => {}
-            Err(refused) => {
-                shared.errno.store(refused, Ordering::Release);
-                return 127;
-            }
+            Err(refused) => return shared.fail(refused),
         }
     }
     let mut pid = raw::getpid().unsigned_abs();
@@ -122,10 +179,7 @@ extern "C" fn child(shared: *mut c_void) -> c_int {
             program.environment,
         )
     }));
-    shared
-        .errno
-        .store(executed.err().unwrap_or(libc::EIO), Ordering::Release);
-    127
+    shared.fail(executed.err().unwrap_or(libc::EIO))
 }
 
 struct Stack(*mut c_void);
@@ -175,6 +229,16 @@ mod tests {
     use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
     fn run(file: &CStr, script: &str, kept: &[c_int], closed: &[c_int]) -> Result<c_int, c_int> {
+        run_told(file, script, kept, -1, closed)
+    }
+
+    fn run_told(
+        file: &CStr,
+        script: &str,
+        kept: &[c_int],
+        told: c_int,
+        closed: &[c_int],
+    ) -> Result<c_int, c_int> {
         let script = CString::new(script).unwrap();
         let arguments = [
             file.as_ptr(),
@@ -188,6 +252,7 @@ mod tests {
             arguments: &arguments,
             environment: environment.as_ptr(),
             kept,
+            told,
             closed,
             blocked: Some(libc::SIGINT),
             pid: &[],
@@ -215,6 +280,20 @@ mod tests {
             Ok(0)
         );
         assert_eq!(run(c"/bin/sh", &script, &[], &[closed]), Ok(1));
+    }
+
+    #[test]
+    fn what_another_worker_is_told_is_for_that_one_alone() {
+        // SAFETY: C strings and flags; the numbers are this test's own.
+        let (one, other) = unsafe {
+            let one = libc::memfd_create(c"forkguard-entry".as_ptr(), libc::MFD_CLOEXEC);
+            let other = libc::memfd_create(c"forkguard-payload".as_ptr(), 0);
+            (OwnedFd::from_raw_fd(one), OwnedFd::from_raw_fd(other))
+        };
+        let (one, other) = (one.as_raw_fd(), other.as_raw_fd());
+        let script = format!("test -e /proc/self/fd/{one} && ! test -e /proc/self/fd/{other}");
+        let told = run_told(c"/bin/sh", &script, &[one, other], one, &[]);
+        assert_eq!(told, Ok(0));
     }
 
     #[test]

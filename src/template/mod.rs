@@ -47,7 +47,7 @@ pub fn here() -> Option<i32> {
 fn adopt(pid: i32) {
     OWNER.store(raw::getpid(), Ordering::Relaxed);
     PID.store(pid, Ordering::SeqCst);
-    wait::adopted();
+    wait::wake();
 }
 
 /// This process is about to become another program, which is to have no child that it did not

@@ -137,7 +137,7 @@ pub fn settle() -> Result<(), &'static str> {
         raw::exit_now(0);
     }
     if child > 0 {
-        super::start::reap(child);
+        wait::reap(child);
     }
     let begun = raw::clock_ns(libc::CLOCK_MONOTONIC);
     while !has_one_thread() {

@@ -171,18 +171,3 @@ fn say_why(pid: i32) {
         raw::pause(Duration::from_millis(5));
     }
 }
-
-/// Waits for a worker that failed before it was one. The program has not heard of it.
-pub fn reap(pid: i32) {
-    let mut status = 0;
-    // SAFETY: a child of this process that has said it is ending, and a place for the answer.
-    unsafe {
-        libc::syscall(
-            libc::SYS_wait4,
-            pid,
-            &raw mut status,
-            0,
-            core::ptr::null_mut::<libc::rusage>(),
-        );
-    }
-}

@@ -2,7 +2,8 @@
 //!
 //! With no template every call is the C library's own. With one, a wait for any child that would
 //! find no other answers `ECHILD`, as it would without the guard, and an answer that is the
-//! template (somebody killed it) is not given to the program.
+//! template (somebody killed it) is not given to the program. Neither is a child that was to execute
+//! a worker's program and could not.
 //!
 //! While one thread sleeps in such a wait, another may reap the last other child; the sleeper is
 //! then to wake with `ECHILD`, and nothing in the kernel would wake it. So sleepers are counted,
@@ -20,7 +21,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::{forget, here, is_gone};
 use crate::config;
-use crate::sys::{quiet, raw};
+use crate::sys::{quiet, raw, spawn};
 
 /// Only children of the calling thread: `__WNOTHREAD`.
 const OWN_THREAD: i32 = 0x2000_0000;
@@ -59,6 +60,12 @@ pub fn any(about: &Call, mut call: impl FnMut() -> (i32, i32)) -> i32 {
         let Some((answer, child)) = answer else {
             return raw::fail(libc::ECHILD);
         };
+        if child > 0 && spawn::has_failed(child) {
+            if about.keeps {
+                spawn::reap(child);
+            }
+            continue;
+        }
         if child <= 0 || here() != Some(child) {
             if child > 0 && !about.keeps {
                 reaped(child);
@@ -73,6 +80,16 @@ pub fn any(about: &Call, mut call: impl FnMut() -> (i32, i32)) -> i32 {
     }
 }
 
+/// Waits for one of a group, which the template is not of. `call` as for [`any`].
+pub fn of_group(mut call: impl FnMut() -> i32) -> i32 {
+    loop {
+        let child = call();
+        if child <= 0 || !spawn::has_failed(child) {
+            return child;
+        }
+    }
+}
+
 /// After a child was reaped, by whatever wait.
 pub fn reaped(child: i32) {
     let Some(template) = here() else { return };
@@ -83,8 +100,9 @@ pub fn reaped(child: i32) {
     }
 }
 
-/// A template was started: who sleeps already, with no other child left, is not to sleep on.
-pub fn adopted() {
+/// Who sleeps in a wait, with no child left but the template, is not to sleep on: the template was
+/// started just now, or a child of which nobody was to know is gone.
+pub fn wake() {
     if let Some(template) = here() {
         wake_sleepers(template);
     }
@@ -132,8 +150,13 @@ fn reaps_itself() -> bool {
 pub fn retire(template: i32) {
     // SAFETY: this process's child, which nobody has waited for.
     unsafe { libc::kill(template, libc::SIGKILL) };
-    super::start::reap(template);
-    forget(template);
+    reap(template);
+}
+
+/// Waits for a child that is certain to end, and that the program does not know of.
+pub fn reap(child: i32) {
+    spawn::reap(child);
+    reaped(child);
 }
 
 /// Whether this system can tell a process's children, under the pids it knows them by.

@@ -195,7 +195,8 @@ fn converse(
             Ok(Asked::Started(answer.pid))
         }
         FAILED => {
-            super::start::reap(answer.pid);
+            // It has said that it is ending, and the program has not heard of it.
+            super::wait::reap(answer.pid);
             Ok(Asked::Refused)
         }
         _ => Ok(Asked::Refused),
@@ -291,12 +292,16 @@ pub fn fail(connection: &Fd) {
 pub fn ready(connection: &Fd, program: i32) -> bool {
     tell(connection, raw::getpid(), WORKER);
     // The connection of a program that was killed may live on in a child of its own.
-    let end = pidfd(program).ok();
-    // SAFETY: asks only. The pid of a program that has ended may be another's by now.
-    let watched = end.filter(|_| unsafe { libc::getppid() } == program);
-    let both = [connection.0, watched.as_ref().map_or(-1, |end| end.0)];
+    let end = pidfd(program);
+    // Looked at after that: the pid of a program that has ended may be another's by now.
+    if !is_parent(program) {
+        return false;
+    }
+    let Ok(end) = end else {
+        return is_told_to_go(connection, program);
+    };
     loop {
-        match poll(&both, -1) {
+        match poll(&[connection.0, end.0], -1) {
             Ok(Some(0)) => return receive::<u8>(connection) == Ok(GO),
             Ok(Some(_)) => return false,
             Err(libc::EINTR) | Ok(None) => {}
@@ -305,14 +310,18 @@ pub fn ready(connection: &Fd, program: i32) -> bool {
     }
 }
 
+fn is_parent(program: i32) -> bool {
+    // SAFETY: asks only.
+    unsafe { libc::getppid() == program }
+}
+
 /// The same where both cannot be waited for: whether the program is still there is looked at as
 /// often as the connection's patience ends.
 fn is_told_to_go(connection: &Fd, program: i32) -> bool {
     loop {
         match receive::<u8>(connection) {
             Ok(word) => return word == GO,
-            // SAFETY: asks only.
-            Err(libc::EAGAIN) if unsafe { libc::getppid() } == program => {}
+            Err(libc::EAGAIN) if is_parent(program) => {}
             Err(_) => return false,
         }
     }
@@ -699,10 +708,29 @@ mod tests {
                 (&b"work"[..], 1)
             );
             assert_eq!(request.numbers, [2]);
-            ready(&request.connection, own)
+            // SAFETY: the child makes system calls only, and ends.
+            let worker = unsafe { libc::fork() };
+            if worker == 0 {
+                raw::exit_now(i32::from(!ready(&request.connection, own)));
+            }
+            worker
         });
         let asked = ask(&name, own, b"work", &[2, 999_999], 10_000);
-        assert_eq!(asked, Asked::Started(own));
-        assert!(server.join().unwrap());
+        let worker = server.join().unwrap();
+        let mut status = -1;
+        // SAFETY: a child of this test's own, and a place for the answer.
+        unsafe { libc::waitpid(worker, &raw mut status, 0) };
+        assert_eq!((asked, status), (Asked::Started(worker), 0));
+    }
+
+    /// A child of the program's has the connection, too, and nobody would ever say that it has ended.
+    #[test]
+    fn a_worker_whose_program_has_ended_waits_for_nothing() {
+        let (program, worker) = pair();
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || tell.send(ready(&worker, raw::getpid())));
+        let told = told.recv_timeout(std::time::Duration::from_secs(60));
+        assert_eq!(told, Ok(false));
+        drop(program);
     }
 }

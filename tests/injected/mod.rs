@@ -317,6 +317,16 @@ pub fn template_of_no_use(what: &What) {
         .judge(|outcome, _| right(outcome, &["thread ok"]));
 }
 
+/// A program that has a template and becomes another one.
+pub fn another_program(what: &What) {
+    let program = python_with_packages("exec_template_unseen.py")
+        .arg("other_program")
+        .policy("exec,abort")
+        .env("FORKGUARD_TEMPLATE", "1");
+    what.of(program)
+        .judge(|outcome, _| right(outcome, &["other_program ok"]));
+}
+
 /// Each is killed at each of its calls: under `abort` in the program's first, second, ... process, and where others
 /// die of the same cause one of them tells it in full.
 pub fn kill_reporters(what: &What) {

@@ -36,6 +36,7 @@ const WITH_SCENARIOS: &[&str] = &[
     "in_place",
     "prefork",
     "entry_threads",
+    "reaper",
     "reporting",
     "signalled",
 ];

@@ -13,7 +13,7 @@ use crate::policy::exec;
 use crate::report::buffer::Buffer;
 use crate::sys::descriptors::{self, Owner};
 use crate::sys::program::{Guard, Mapping, NotExecuted, Strings, environment, own_path};
-use crate::sys::spawn::{self, Program};
+use crate::sys::spawn::Program;
 use crate::sys::{command_line, rights};
 
 /// Bytes of the data, at most: it is to say what to do, not to be what it is done with.
@@ -113,11 +113,12 @@ pub fn launch(name: &CStr, data: usize, len: usize) -> Result<i32, Refusal> {
     let digits = value + end - DIGITS.len();
     // SAFETY: the last bytes of a string in memory of `environment`'s own, which is there as long.
     let pid = unsafe { core::slice::from_raw_parts(digits as *const AtomicU8, DIGITS.len()) };
-    spawn::spawn(&Program {
+    exec::execute(&Program {
         file: path,
         arguments: arguments.pointers(),
         environment: environment.as_ptr(),
         kept: open.kept(),
+        told: payload.fd,
         closed: open.drivers(),
         blocked: None,
         pid,
