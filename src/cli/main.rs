@@ -9,6 +9,7 @@
 //! | [`elf`] | what an executable says of itself |
 //! | [`launch`] | a program started under the guard |
 //! | [`inherited`] | what it is to have of what this command was started with |
+//! | [`folder`] | a folder of this command's own |
 //! | [`watch`] | a program run to its end, and what it told |
 //! | [`story`] | what that says, process by process |
 //! | [`inside`] | questions that only a process with the guard in it can answer |
@@ -34,6 +35,7 @@ mod doctor;
 mod elf;
 mod event;
 mod explain;
+mod folder;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod inherited;

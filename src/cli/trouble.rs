@@ -39,9 +39,12 @@ impl Trouble {
         Self { code, ..self }
     }
 
-    /// What went wrong, in a sentence.
-    pub fn message(&self) -> &str {
-        &self.message
+    /// What went wrong, and what to do about it, which comes behind the last semicolon.
+    pub fn parts(&self) -> (&str, Option<&str>) {
+        match self.message.rsplit_once("; ") {
+            Some((why, advice)) => (why, Some(advice)),
+            None => (&self.message, None),
+        }
     }
 
     /// Says it on stderr and gives the exit code.

@@ -46,8 +46,66 @@ nothing keeps the guard from being effective here[..]
     );
 }
 
+/// A driver that leaves a file where it is initialised.
+const TELLTALE: &str = r#"
+#include <stdio.h>
+#include <stdlib.h>
+
+int cuDriverGetVersion(int *version)
+{
+    *version = 12040;
+    return 0;
+}
+
+int cuInit(unsigned flags)
+{
+    FILE *mark = fopen(getenv("INITIALISED"), "w");
+    return mark ? fclose(mark) : 999;
+}
+"#;
+
 #[test]
-fn the_driver_is_found_and_not_initialised() {
+fn the_driver_is_not_initialised() {
+    let folder = folder();
+    let source = folder.path().join("driver.c");
+    std::fs::write(&source, TELLTALE).expect("the folder is ours");
+    let made = std::process::Command::new("gcc")
+        .args(["-shared", "-fPIC", "-o"])
+        .arg(folder.path().join("libcuda.so.1"))
+        .arg(&source)
+        .status();
+    assert!(made.is_ok_and(|status| status.success()), "gcc failed");
+    let mark = folder.path().join("initialised");
+    let under = |program: Program| program.driver_in(folder.path()).env("INITIALISED", &mark);
+    let outcome = under(doctor()).run();
+    assert_found(&outcome, "driver", "ok", "/libcuda.so.1, CUDA 12.4");
+    assert!(!mark.exists(), "{}", outcome.story());
+    // The mark is made where somebody does.
+    let init = "import ctypes; ctypes.CDLL('libcuda.so.1').cuInit(0)";
+    let python = Program::at(forkguard_testkit::interpreter()).bare();
+    under(python.args(["-c", init])).run().assert_silent();
+    assert!(mark.exists());
+}
+
+/// The loader would take the name for two.
+#[test]
+fn a_temporary_folder_with_a_colon() {
+    let folder = folder();
+    let split = folder.path().join("a:b");
+    std::fs::create_dir(&split).expect("the folder is ours");
+    let outcome = doctor().env("TMPDIR", split).run();
+    assert_found(&outcome, "self-test", "ok", "was seen");
+    let outcome = doctor().env("TMPDIR", folder.path().join("none")).run();
+    assert_found(
+        &outcome,
+        "self-test",
+        "problem",
+        "none: no such file or directory → set TMPDIR to a folder that can be written to",
+    );
+}
+
+#[test]
+fn the_driver_is_found() {
     let outcome = doctor().run();
     assert_found(&outcome, "driver", "ok", "/libcuda.so.1, CUDA 13.0");
     let outcome = doctor().without_driver().run();

@@ -127,5 +127,6 @@ fn events_come_by_standard_input_and_the_reader_may_leave() {
         .arg(cargo_bin!("forkguard"))
         .arg(recorded.file())
         .assert()
+        .success()
         .stderr_eq("");
 }

@@ -56,14 +56,14 @@ pub fn guard(named: Option<&Path>) -> (Findings, Option<Guard>) {
     let library = match library::find(named) {
         Ok(library) => library,
         Err(trouble) => {
-            let message = trouble.message();
             let otherwise = if named.is_some() {
                 "name the guard's library, or leave --library out"
             } else {
                 AGAIN
             };
-            let (why, advice) = message.rsplit_once("; ").unwrap_or((message, otherwise));
-            return (vec![Finding::problem(SUBJECT, why, advice)], None);
+            let (why, advice) = trouble.parts();
+            let finding = Finding::problem(SUBJECT, why, advice.unwrap_or(otherwise));
+            return (vec![finding], None);
         }
     };
     let place = library.display();

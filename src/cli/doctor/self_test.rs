@@ -8,10 +8,12 @@ use std::path::Path;
 use super::finding::Finding;
 use super::machine::Guard;
 use crate::event::Event;
+use crate::folder;
 use crate::inside::{self, Question};
 use crate::library;
 
 const SUBJECT: &str = "self-test";
+const AGAIN: &str = "run forkguard doctor again, and report it if it stays so";
 const STAND_IN: &str = "libforkguard_standin.so";
 
 /// Whether the guard sees it.
@@ -23,25 +25,28 @@ pub fn run(guard: &Guard) -> Finding {
             "install forkguard again",
         );
     };
-    match seen(guard, &stand_in) {
+    let folder = match folder::private() {
+        Ok(folder) => folder,
+        Err(trouble) => {
+            let (why, advice) = trouble.parts();
+            return Finding::problem(SUBJECT, why, advice.unwrap_or(AGAIN));
+        }
+    };
+    match seen(guard, &stand_in, folder.path()) {
         Ok(events) => judge(&events),
-        Err(why) => Finding::problem(
-            SUBJECT,
-            why,
-            "run forkguard doctor again, and report it if it stays so",
-        ),
+        Err(why) => Finding::problem(SUBJECT, why, AGAIN),
     }
 }
 
-fn seen(guard: &Guard, stand_in: &Path) -> Result<Vec<Event>, String> {
-    let folder = tempfile::tempdir().map_err(|error| format!("no folder can be made: {error}"))?;
-    let link = folder.path().join("libcuda.so.1");
+/// What the guard tells of it; `folder` is where it may put things.
+fn seen(guard: &Guard, stand_in: &Path, folder: &Path) -> Result<Vec<Event>, String> {
+    let link = folder.join("libcuda.so.1");
     symlink(stand_in, &link).map_err(|error| format!("no driver can be put there: {error}"))?;
-    let file = folder.path().join("events");
+    let file = folder.join("events");
     // The trace is written whatever the settings say.
     inside::ask::<serde_json::Value>(&guard.library, Question::SelfTest, |command| {
         command
-            .env("LD_LIBRARY_PATH", folder.path())
+            .env("LD_LIBRARY_PATH", folder)
             .env("FORKGUARD_STANDIN", "device")
             .env("FORKGUARD_TRACE", &file)
             .env("FORKGUARD_POLICY", "abort")

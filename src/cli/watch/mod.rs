@@ -9,7 +9,7 @@ mod signals;
 
 use std::env;
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
@@ -17,12 +17,13 @@ use std::path::Path;
 use std::process::ExitStatus;
 use std::time::{Duration, SystemTime};
 
-use tempfile::{TempDir, TempPath};
+use tempfile::TempPath;
 
 pub use driver::StandIn;
 use left::Left;
 
 use crate::event::Event;
+use crate::folder;
 use crate::launch;
 use crate::program::{Hindrance, Program};
 use crate::trouble::{FAILED, Trouble, reason};
@@ -104,47 +105,13 @@ impl Watched {
     }
 }
 
-/// Whether the program may go on as other users.
-fn may_become_others() -> bool {
-    // SAFETY: takes nothing and cannot fail.
-    unsafe { libc::geteuid() == 0 }
-}
-
-/// A folder that only this user can look into. What root's program does as another user is to be
-/// seen, too: that one may come through, and finds what it was given the name of.
-fn private_folder() -> Result<TempDir, Trouble> {
-    let mut folder = env::temp_dir();
-    // The loader splits its list of folders at these; and the program may change its own.
-    let splits = |byte: &u8| matches!(byte, b':' | b';');
-    if folder.as_os_str().as_encoded_bytes().iter().any(splits) || !folder.is_absolute() {
-        folder = "/tmp".into();
-    }
-    tempfile::Builder::new()
-        .prefix("forkguard-")
-        .permissions(PermissionsExt::from_mode(0o700))
-        .tempdir_in(&folder)
-        .and_then(|made| {
-            if may_become_others() {
-                fs::set_permissions(made.path(), PermissionsExt::from_mode(0o711))?;
-            }
-            Ok(made)
-        })
-        .map_err(|error| {
-            let why = reason(&error);
-            Trouble::new(
-                FAILED,
-                format!(
-                    "no folder can be made in {}: {why}; set TMPDIR to a folder that can be \
-                     written to",
-                    folder.display()
-                ),
-            )
-        })
-}
-
 /// The file in which the program's processes tell what they do; nobody else can guess its name.
 fn file_in(folder: &Path) -> Result<TempPath, Trouble> {
-    let mode = if may_become_others() { 0o622 } else { 0o600 };
+    let mode = if folder::may_become_others() {
+        0o622
+    } else {
+        0o600
+    };
     tempfile::Builder::new()
         .prefix("trace-")
         .rand_bytes(24)
@@ -171,7 +138,7 @@ pub fn watch(
     library: &Path,
     stand_in: Option<&StandIn>,
 ) -> Result<Watched, Trouble> {
-    let folder = private_folder()?;
+    let folder = folder::private()?;
     let file = file_in(folder.path())?;
     let words = &launch::words(words);
     let program = Program::of(words);
