@@ -379,8 +379,13 @@ impl Object {
             .or_else(|| (1..hashed).find(|&index| self.is_called(&self.symbol(index), name)))
     }
 
+    /// Whether the symbol with this index, which the object itself uses, is called so.
+    pub fn is_symbol(&self, index: usize, name: &CStr) -> bool {
+        self.is_called(&self.symbol(index), name)
+    }
+
     fn symbol(&self, index: usize) -> Elf64_Sym {
-        // SAFETY: `index` came from the object's own hash table, which only names its symbols.
+        // SAFETY: `index` came from the object's own tables, which only name its symbols.
         unsafe { *(self.symbols as *const Elf64_Sym).add(index) }
     }
 

@@ -28,8 +28,16 @@ const KINDS: [u64; 2] = [1026, 1025];
 
 /// Where `object` keeps the address of `name` that it calls, its own or another object's function.
 pub fn slot(object: &Object, name: &CStr) -> Option<usize> {
-    let symbol = object.symbol_index(name)? as u64;
-    let wanted = KINDS.map(|kind| symbol << 32 | kind);
+    let symbol = object.symbol_index(name);
+    // Of an object that has nothing for others, some linkers' hash tables say nothing at all.
+    if symbol.is_none() && object.symbol_count() > 1 {
+        return None;
+    }
+    let is_wanted = |info: u64| {
+        let (used, kind) = ((info >> 32) as usize, info & u64::from(u32::MAX));
+        let is_it = || symbol.map_or_else(|| object.is_symbol(used, name), |it| it == used);
+        KINDS.contains(&kind) && is_it()
+    };
     let tables = Tables::of(object);
     [
         (tables.calls, tables.calls_size),
@@ -41,9 +49,7 @@ pub fn slot(object: &Object, name: &CStr) -> Option<usize> {
         (0..size / size_of::<Relocation>()).find_map(|index| {
             // SAFETY: the table of a loaded object, of the size that its dynamic section says.
             let entry = unsafe { &*(table as *const Relocation).add(index) };
-            wanted
-                .contains(&entry.info)
-                .then(|| object.base.wrapping_add(entry.place as usize))
+            is_wanted(entry.info).then(|| object.base.wrapping_add(entry.place as usize))
         })
     })
 }
