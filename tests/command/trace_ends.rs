@@ -160,4 +160,10 @@ fn output_and_input_are_the_programs() {
         .bare()
         .run();
     assert_eq!(outcome.stdout, bare.stdout);
+    crate::programs::forkguard("trace")
+        .args(["--", "cat"])
+        .stdin("a line\n")
+        .assert()
+        .success()
+        .stdout_eq("a line\n");
 }
