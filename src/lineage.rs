@@ -377,9 +377,12 @@ pub fn begin_fork(function: &CStr) -> Option<Forking> {
     }
     modules::refresh();
     teardown::prepare();
-    python::before_fork();
+    python::prepare();
     let outer = thread::current().forking.get();
     let Some(index) = KEPT.claim() else {
+        if !stack::native::in_handler() {
+            python::before_fork();
+        }
         return Some(Forking {
             record: None,
             slot: None,
@@ -391,11 +394,18 @@ pub fn begin_fork(function: &CStr) -> Option<Forking> {
         fork.at
             .stamp(function, stack::native::caller(&fork.at.stack));
         fork.child = 0;
-        record::before_fork(&fork.at, index, elsewhere)
+        let slot = record::before_fork(&fork.at, index, elsewhere);
+        (slot, fork.at.stack.in_handler)
     };
     // SAFETY: claimed by this thread.
-    let slot = unsafe { KEPT.write(index, write) }.flatten();
-    KEPT.set_number(index, slot.map_or(0, |slot| slot.index() as u32 + 1));
+    let (slot, in_handler) = unsafe { KEPT.write(index, write) }.unwrap_or_default();
+    if !in_handler {
+        python::before_fork();
+    }
+    KEPT.set_number(
+        index,
+        slot.as_ref().map_or(0, |slot| slot.index() as u32 + 1),
+    );
     thread::current().forking.set(index as u32 + 1);
     Some(Forking {
         record: Some(index),

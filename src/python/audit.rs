@@ -15,6 +15,7 @@ use super::api;
 use super::native::{self, Calls};
 use super::pending;
 use crate::policy::exec;
+use crate::stack::native::in_handler;
 use crate::sys::{raw, thread};
 use crate::{config, lineage};
 
@@ -157,7 +158,8 @@ pub fn unarmed_fork() {
     }
     super::prepare();
     let Some(calls) = native::calls() else { return };
-    if !api::holds_gil() {
+    // In a signal's handler what it has interrupted may be in the middle of the interpreter.
+    if !api::holds_gil() || in_handler() {
         return;
     }
     if !api::since_313() {

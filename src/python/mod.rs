@@ -25,9 +25,10 @@ pub fn prepare() {
     api::prepare();
 }
 
-/// In a process that has initialised CUDA and is about to fork.
+/// In a process that has initialised CUDA and is about to fork, after [`prepare`]. Not in a signal's
+/// handler: the interpreter is touched, and what the signal has interrupted may be in the middle of
+/// its allocator, or have its locks.
 pub fn before_fork() {
-    prepare();
     torch::watch();
     audit::arm();
     absent::before_fork();

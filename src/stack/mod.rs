@@ -29,6 +29,8 @@ pub const PYTHON_TEXT: usize = 8192;
 pub struct Stack {
     /// How many of `native` are valid.
     pub native_len: usize,
+    /// Whether a signal's handler is on it, as far as it was taken.
+    pub in_handler: bool,
     /// Native return addresses, innermost first; `native_len` of them are valid.
     pub native: [usize; NATIVE_FRAMES],
     /// The Python frames.
@@ -90,6 +92,7 @@ impl Stack {
     /// A stack with nothing in it.
     pub const EMPTY: Self = Self {
         native_len: 0,
+        in_handler: false,
         native: [0; NATIVE_FRAMES],
         python: PythonFrames::EMPTY,
     };

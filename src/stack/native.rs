@@ -36,7 +36,7 @@ unsafe extern "C" {
         each: unsafe extern "C" fn(*mut Frame, *mut c_void) -> c_int,
         data: *mut c_void,
     ) -> c_int;
-    fn _Unwind_GetIP(frame: *mut Frame) -> usize;
+    fn _Unwind_GetIPInfo(frame: *mut Frame, interrupted: *mut c_int) -> usize;
     fn _Unwind_GetCFA(frame: *mut Frame) -> usize;
 }
 
@@ -47,14 +47,31 @@ pub fn is_safe() -> bool {
 
 /// Takes the calling thread's stack, without this library's own frames.
 pub fn capture(into: &mut Stack) {
-    if is_safe() || !arch::UNWINDER_PASSES_SIGNALS {
+    if rules_first() {
         let mut taken = Taken::new(into);
-        if walk::walk(|address, _| taken.add(address)) {
+        if walk::walk(|address, _, interrupted| taken.add(address, interrupted)) {
             return;
         }
     }
     let mut taken = Taken::new(into);
-    by_unwinder(|address, _| taken.add(address));
+    by_unwinder(|address, _, interrupted| taken.add(address, interrupted));
+}
+
+/// Whether the calling thread is in a signal's handler.
+pub fn in_handler() -> bool {
+    let mut found = false;
+    let mut look = |_, _, interrupted| {
+        found = interrupted;
+        !found
+    };
+    if !rules_first() || !walk::walk(&mut look) {
+        by_unwinder(look);
+    }
+    found
+}
+
+fn rules_first() -> bool {
+    is_safe() || !arch::UNWINDER_PASSES_SIGNALS
 }
 
 /// A stack that is being taken.
@@ -66,6 +83,7 @@ struct Taken<'a> {
 impl<'a> Taken<'a> {
     fn new(into: &'a mut Stack) -> Self {
         into.native_len = 0;
+        into.in_handler = false;
         Self {
             into,
             outside: false,
@@ -73,7 +91,9 @@ impl<'a> Taken<'a> {
     }
 
     /// Adds the next frame outwards, unless it is this library's; false when there is no more room.
-    fn add(&mut self, address: usize) -> bool {
+    /// Whether it was `interrupted`, by a signal whose handler the frames before are.
+    fn add(&mut self, address: usize, interrupted: bool) -> bool {
+        self.into.in_handler |= interrupted;
         self.outside |= !elf::is_ours(address);
         if self.outside
             && address != 0
@@ -90,21 +110,32 @@ impl<'a> Taken<'a> {
 /// frame goes on, and where on the stack that frame begins. It may get the innermost frames
 /// twice.
 pub fn walk<Each: FnMut(usize, usize) -> bool>(mut each: Each) {
+    let mut each = |address, frame, _| each(address, frame);
     if arch::UNWINDER_PASSES_SIGNALS || !walk::walk(&mut each) {
         by_unwinder(each);
     }
 }
 
-fn by_unwinder<Each: FnMut(usize, usize) -> bool>(mut each: Each) {
-    unsafe extern "C" fn visit<Each: FnMut(usize, usize) -> bool>(
+fn by_unwinder<Each: FnMut(usize, usize, bool) -> bool>(mut each: Each) {
+    unsafe extern "C" fn visit<Each: FnMut(usize, usize, bool) -> bool>(
         frame: *mut Frame,
         each: *mut c_void,
     ) -> c_int {
         // SAFETY: what is passed on below, which nobody else has meanwhile.
         let each = unsafe { &mut *each.cast::<Each>() };
-        // SAFETY: the frame that the unwinder shows just now.
-        let (address, end) = unsafe { (_Unwind_GetIP(frame), _Unwind_GetCFA(frame)) };
-        if each(address, end) { GO_ON } else { STOP }
+        let mut interrupted = 0;
+        // SAFETY: the frame that the unwinder shows just now, and a place for the answer.
+        let (address, end) = unsafe {
+            (
+                _Unwind_GetIPInfo(frame, &raw mut interrupted),
+                _Unwind_GetCFA(frame),
+            )
+        };
+        if each(address, end, interrupted != 0) {
+            GO_ON
+        } else {
+            STOP
+        }
     }
     // SAFETY: calls `visit` with frames of this thread, and comes back; any number of threads may.
     unsafe { _Unwind_Backtrace(visit::<Each>, (&raw mut each).cast()) };
@@ -121,7 +152,7 @@ mod tests {
 
     pub fn by_rules() -> Option<Vec<usize>> {
         let mut frames = Vec::new();
-        let whole = super::walk::walk(|address, _| {
+        let whole = super::walk::walk(|address, _, _| {
             frames.push(address);
             true
         });
@@ -130,7 +161,7 @@ mod tests {
 
     fn as_the_unwinder() -> Vec<usize> {
         let mut frames = Vec::new();
-        by_unwinder(|address, _| {
+        by_unwinder(|address, _, _| {
             frames.push(address);
             true
         });

@@ -41,7 +41,7 @@ const WITH_SCENARIOS: &[&str] = &[
     "signalled",
 ];
 /// Libraries that need nothing but their own source.
-const LIBRARIES: &[&str] = &["next_two", "lookalikes", "allocator", "early"];
+const LIBRARIES: &[&str] = &["next_two", "lookalikes", "allocator", "early", "interrupts"];
 
 struct Workshop {
     clients: PathBuf,

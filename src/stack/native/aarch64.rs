@@ -111,7 +111,7 @@ mod tests {
     use core::ffi::{c_int, c_void};
 
     use super::super::tests::by_rules;
-    use super::super::{Stack, capture};
+    use super::super::{Stack, capture, in_handler};
     use crate::sys::elf;
 
     // Functions that are interrupted at each `brk`. Before each stands one whose tables end with
@@ -227,7 +227,7 @@ mod tests {
         let frames = by_rules().expect("the unwinder does not get to what was interrupted");
         let mut stack = Box::new(Stack::EMPTY);
         capture(&mut stack);
-        assert!(stack.native_len > 0);
+        assert!(stack.native_len > 0 && stack.in_handler && in_handler());
         let pc = context.uc_mcontext.pc;
         SEEN.with_borrow_mut(|seen| seen.push((pc as usize, frames)));
         // After the `brk`.

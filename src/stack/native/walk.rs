@@ -28,10 +28,10 @@ pub struct Registers {
 }
 
 /// Goes up the calling thread's stack, from this function's caller on, as long as `each` says so: it
-/// gets the addresses to which the calls return, and where on the stack the function begins that
-/// one lies in. Answers false where the stack is the unwinder's, perhaps halfway.
+/// gets the addresses to which the calls return, where on the stack the function begins that
+/// one lies in, and whether that called nobody but was interrupted. Answers false where the stack is the unwinder's, perhaps halfway.
 #[inline(never)]
-pub fn walk(mut each: impl FnMut(usize, usize) -> bool) -> bool {
+pub fn walk(mut each: impl FnMut(usize, usize, bool) -> bool) -> bool {
     let mut at = arch::here();
     let mut objects = Objects::default();
     // Of this function, and of what a signal interrupted, `pc` is where it goes on; of callers it is
@@ -46,7 +46,7 @@ pub fn walk(mut each: impl FnMut(usize, usize) -> bool) -> bool {
                 _ => return handlers > 0,
             }
             (after_call, handlers) = (0, handlers + 1);
-            if !each(at.pc, at.stack) {
+            if !each(at.pc, at.stack, true) {
                 return true;
             }
             continue;
@@ -93,7 +93,7 @@ pub fn walk(mut each: impl FnMut(usize, usize) -> bool) -> bool {
             link: None,
         };
         after_call = 1;
-        if !each(at.pc, at.stack) {
+        if !each(at.pc, at.stack, false) {
             return true;
         }
     }

@@ -58,14 +58,14 @@ pub fn plain(address: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::super::tests::by_rules;
-    use super::super::{Stack, capture};
+    use super::super::{Stack, capture, in_handler};
     use crate::sys::elf;
 
     extern "C" fn on_signal(_signal: i32) {
         assert_eq!(by_rules(), None, "a signal frame is no ordinary one");
         let mut stack = Box::new(Stack::EMPTY);
         capture(&mut stack);
-        assert!(stack.native_len > 0);
+        assert!(stack.native_len > 0 && stack.in_handler && in_handler());
     }
 
     #[test]
