@@ -115,9 +115,19 @@ pub fn after_fork() {
 
 fn wake_sleepers(template: i32) {
     if SLEEPERS.load(Ordering::SeqCst) > 0 && other_children(template, 0) == Some(false) {
+        end(template);
+    }
+}
+
+/// Ends the template, if it is still there. One that somebody has killed may have vanished without being
+/// waited for, where the program ignores `SIGCHLD`, and its pid be another process's by now.
+fn end(template: i32) -> bool {
+    let is_there = !is_gone(template);
+    if is_there {
         // SAFETY: this process's child, which nobody has waited for.
         unsafe { libc::kill(template, libc::SIGKILL) };
     }
+    is_there
 }
 
 /// Whether the template is the only child left. It is ended where that cannot be known, or not be
@@ -148,9 +158,9 @@ fn reaps_itself() -> bool {
 
 /// Ends the template and waits for it.
 pub fn retire(template: i32) {
-    // SAFETY: this process's child, which nobody has waited for.
-    unsafe { libc::kill(template, libc::SIGKILL) };
-    reap(template);
+    if end(template) {
+        reap(template);
+    }
 }
 
 /// Waits for a child that is certain to end, and that the program does not know of.

@@ -1,5 +1,6 @@
 """Proves that a worker has the files that have the numbers 0, 1 and 2 where its program was started without standard
-streams: `exec_closed_stdio.py FOLDER`. A file, a pipe's end and the pipe of `multiprocessing` itself get these numbers.
+streams: `exec_closed_stdio.py FOLDER`. A file, a pipe's end and the pipe of `multiprocessing` itself get these numbers;
+with `folder` after it, the folder gets the first.
 Writes what the worker and the program saw to FOLDER/result; what the worker printed is to be nowhere.
 """
 import ctypes
@@ -15,6 +16,8 @@ context = multiprocessing.get_context("fork")
 driver = ctypes.CDLL("libcuda.so.1")
 assert driver.cuInit(0) == 0
 assert (sys.stdin, sys.stdout, sys.stderr) == (None, None, None)
+if sys.argv[2:] == ["folder"]:
+    assert os.open(folder, os.O_RDONLY) == 0
 
 
 def work(data, there):

@@ -161,6 +161,38 @@ def other_program():
         """])  # fmt: skip
 
 
+def process_of_the_same_pid():
+    """The template was killed, nobody was told, and its pid is another process's. A program that becomes another one
+    ends its template; that process is not it."""
+    (template,) = children()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    os.kill(template, signal.SIGKILL)
+    while os.path.exists("/proc/%d" % template):
+        os.sched_yield()
+    born, its = os.pipe()
+    if os.fork() == 0:
+        # Of another parent, which has to stay: the program is the one that orphans get here.
+        if clone_as(template) == 0:
+            os.write(its, b"born")
+        signal.pause()
+    assert os.read(born, 4) == b"born"
+    os.execv(sys.executable, [sys.executable, "-c", """if True:
+        import os
+        os.kill(%d, 9)
+        print("process_of_the_same_pid ok")
+        """ % template])  # fmt: skip
+
+
+def clone_as(pid):
+    """A fork of which the pid is chosen: `clone3` with `set_tid`."""
+    pids = (ctypes.c_int * 1)(pid)
+    arguments = (ctypes.c_uint64 * 11)()
+    arguments[4], arguments[8], arguments[9] = signal.SIGCHLD, ctypes.addressof(pids), 1
+    made = ctypes.PyDLL(None, use_errno=True).syscall(435, arguments, ctypes.sizeof(arguments))
+    assert made >= 0, os.strerror(ctypes.get_errno())
+    return made
+
+
 what = sys.argv[1]
 if what == "no_signal":
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])

@@ -1,6 +1,7 @@
 """Executes the interpreter again, as a child of this process, with the payload and the program's fds."""
 import os
 import signal
+import stat
 import struct
 import sys
 
@@ -35,6 +36,8 @@ def execute(executable, payload, header):
     arguments = [executable, *map(os.fsencode, _interpreter_flags()), b"-c", (BOOT % payload).encode()]
     arguments.append(b"--multiprocessing-fork")
     fds = sorted([fd for fd, _ in header["fds"]] + [payload])
+    if fds[0] == 0 and stat.S_ISDIR(os.fstat(0).st_mode):
+        raise Refused("its descriptor 0 is a folder, with which no interpreter begins")
     kept = struct.pack("%di" % len(fds), *fds)
     pid, errno = native["spawn"](_strings(arguments), _environment(), kept, signal.SIGINT)
     if not pid:
