@@ -53,17 +53,22 @@ mod trace;
 mod trouble;
 mod watch;
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use arguments::{Arguments, Subcommand};
+use trouble::{Ended, USAGE};
 
 fn main() -> ExitCode {
     if let Some(question) = inside::Question::asked(std::env::args_os()) {
         return inside::answers::answer(question).unwrap_or_else(trouble::Trouble::tell);
     }
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(told) => return tell(&told).unwrap_or_else(trouble::Trouble::tell),
+    };
     let ended = match arguments.subcommand {
         Subcommand::Ps(ps) => ps::run(&ps),
         Subcommand::Run(run) => run::run(&run),
@@ -75,4 +80,19 @@ fn main() -> ExitCode {
         Subcommand::Manual => manual::print_manual(),
     };
     ended.unwrap_or_else(trouble::Trouble::tell)
+}
+
+/// Prints what clap has to tell: help, the version, or what is wrong with the command line.
+fn tell(told: &clap::Error) -> Ended {
+    match told.print() {
+        // A mistake is one, whoever reads of it.
+        _ if told.use_stderr() => {}
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            return Err(trouble::not_printed(&error));
+        }
+        _ => {}
+    }
+    Ok(ExitCode::from(
+        u8::try_from(told.exit_code()).unwrap_or(USAGE),
+    ))
 }

@@ -70,11 +70,16 @@ pub fn write(text: &str) -> Result<bool, Trouble> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(Trouble::new(
-            1,
-            format!("standard output takes no more: {}", reason(&error)),
-        )),
+        Err(error) => Err(not_printed(&error)),
     }
+}
+
+/// Standard output takes no more, and not because its reader has gone.
+pub fn not_printed(error: &std::io::Error) -> Trouble {
+    Trouble::new(
+        1,
+        format!("standard output takes no more: {}", reason(error)),
+    )
 }
 
 /// The operating system's words for an error, without its number.

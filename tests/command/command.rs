@@ -15,6 +15,7 @@ mod explain_page;
 mod explain_symbols;
 mod explain_text;
 mod manual;
+mod output;
 mod programs;
 mod ps;
 mod python_script;

@@ -48,7 +48,7 @@ use told::Told;
 
 use crate::arguments::Explain;
 use crate::time;
-use crate::trouble::{Ended, Trouble, USAGE, print, reason, say};
+use crate::trouble::{Ended, Trouble, USAGE, not_printed, print, reason, say};
 
 /// The exit code where nothing could be read.
 const NOTHING: u8 = 2;
@@ -123,10 +123,7 @@ fn print_page(page: &str) -> Ended {
     let mut out = io::stdout().lock();
     match io::Write::write_all(&mut out, page.as_bytes()).and_then(|()| io::Write::flush(&mut out))
     {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Trouble::new(
-            1,
-            format!("standard output takes no more: {}", reason(&error)),
-        )),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(not_printed(&error)),
         _ => Ok(ExitCode::SUCCESS),
     }
 }
