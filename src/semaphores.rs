@@ -16,7 +16,7 @@
 //! Fixed tables and atomics: nothing here locks or allocates.
 
 use core::ffi::CStr;
-use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use crate::sys::descriptors::DescriptorCell;
 use crate::sys::{raw, thread};
@@ -43,8 +43,8 @@ struct Chunk {
     fd: DescriptorCell,
     /// The memfd's inode: a program may close any fd, and its number may be something else then.
     inode: AtomicU64,
-    /// The process that gives out this chunk's pages; a child's counter would be a copy.
-    owner: AtomicI32,
+    /// The process that gives out this chunk's pages ([`this_process`]); a child's counter would be a copy.
+    owner: AtomicU64,
     /// See [`Count`].
     count: AtomicU32,
     /// Where each page is mapped; 0 for nowhere.
@@ -82,7 +82,7 @@ static TABLE: [Chunk; CHUNKS] = [const {
     Chunk {
         fd: DescriptorCell::new(FREE),
         inode: AtomicU64::new(0),
-        owner: AtomicI32::new(0),
+        owner: AtomicU64::new(0),
         count: AtomicU32::new(Count::GONE.0),
         mapped: [const { AtomicUsize::new(0) }; PAGES],
         opened: [const { AtomicU32::new(0) }; PAGES],
@@ -261,7 +261,7 @@ fn place(address: usize) -> Option<(&'static Chunk, usize)> {
 
 fn share(address: usize) {
     // Asked once, and not of each chunk: a program may have very many.
-    let me = raw::getpid();
+    let me = this_process();
     let taken = TABLE.iter().find_map(|chunk| chunk.take(me));
     let Some((chunk, page)) = taken.or_else(|| Chunk::create(me)) else {
         return;
@@ -311,12 +311,12 @@ impl Chunk {
         changed.ok().map(Count)
     }
 
-    fn is_of(&self, process: i32) -> bool {
+    fn is_of(&self, process: u64) -> bool {
         self.owner.load(Ordering::Acquire) == process
     }
 
     /// The next page of this chunk, if `me`, this process, gives out its pages and one is left.
-    fn take(&'static self, me: i32) -> Option<(&'static Self, usize)> {
+    fn take(&'static self, me: u64) -> Option<(&'static Self, usize)> {
         if !self.is_of(me) {
             return None;
         }
@@ -342,7 +342,7 @@ impl Chunk {
         TABLE.iter().find(|chunk| chunk.fd.exchange(FREE, CLAIMED))
     }
 
-    fn create(me: i32) -> Option<(&'static Self, usize)> {
+    fn create(me: u64) -> Option<(&'static Self, usize)> {
         let chunk = Self::claim()?;
         let Some((fd, inode)) = memfd() else {
             chunk.fd.store(FREE, Ordering::Release);
@@ -370,7 +370,7 @@ impl Chunk {
     fn give_back(&self) {
         self.change(|count| Some(Count::of(count.given(), count.live() - 1)));
         let gone = |count: Count| {
-            count.live() == 0 && (count.given() == PAGES || !self.is_of(raw::getpid()))
+            count.live() == 0 && (count.given() == PAGES || !self.is_of(this_process()))
         };
         if self
             .change(|count| gone(count).then_some(Count::GONE))
@@ -387,6 +387,24 @@ impl Chunk {
         self.inode.store(0, Ordering::Relaxed);
         self.fd.store(FREE, Ordering::Release);
     }
+}
+
+/// The pid, and the namespace that it is one of: process 1 of a container may have a child that is process
+/// 1 of another one.
+fn this_process() -> u64 {
+    // SAFETY: all-zero is a valid `stat`.
+    let mut about: libc::stat = unsafe { core::mem::zeroed() };
+    // SAFETY: a C string, and a place for the answer, which stays 0 where nothing is mounted.
+    unsafe {
+        libc::syscall(
+            libc::SYS_newfstatat,
+            libc::AT_FDCWD,
+            c"/proc/self/ns/pid".as_ptr(),
+            &raw mut about,
+            0,
+        )
+    };
+    about.st_ino << 32 | u64::from(raw::getpid().unsigned_abs())
 }
 
 fn memfd() -> Option<(i32, u64)> {
@@ -555,8 +573,8 @@ mod tests {
     fn a_chunk_that_nobody_has_gives_nothing() {
         let free = TABLE.last().unwrap();
         assert!(!free.take_part());
-        free.owner.store(raw::getpid(), Ordering::Relaxed);
-        assert!(free.take(raw::getpid()).is_none());
+        free.owner.store(this_process(), Ordering::Relaxed);
+        assert!(free.take(this_process()).is_none());
         free.owner.store(0, Ordering::Relaxed);
         assert_eq!(free.count().live(), 0);
         assert_eq!(free.fd.load(Ordering::Relaxed), FREE);

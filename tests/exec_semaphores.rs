@@ -2,7 +2,7 @@
 //! programs do with theirs, named or not, gives what it gives without the guard. Fails when a semaphore that others have
 //! open is parted from them, when one is lost or counts for two, or when more than one descriptor for 64 is used.
 
-use forkguard_testkit::{Outcome, Program};
+use forkguard_testkit::{Outcome, Program, python_with_packages};
 
 fn run(scenario: &str) -> Program {
     Program::client("semaphores").arg(scenario)
@@ -42,4 +42,11 @@ fn descriptors() {
     outcome.assert_silent().assert_stdout(&["3", "1"]);
     let other = run("descriptors").policy("warn").run();
     other.assert_silent().assert_stdout(&["0", "0"]);
+}
+
+#[test]
+fn of_processes_that_have_the_same_pid() {
+    let program = python_with_packages("exec_semaphores_namespace.py").alone();
+    let outcome = program.policy("exec,abort").run();
+    outcome.assert_silent().assert_stdout(&["held True"]);
 }
