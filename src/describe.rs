@@ -15,8 +15,8 @@ use crate::report::buffer::Buffer;
 use crate::report::json::quote;
 use crate::sys::raw;
 
-/// Bytes of the longest string.
-const TEXT: usize = 4096;
+/// Bytes of the longest string: a path, with the word before it that says what it is for.
+const TEXT: usize = 4096 + 16;
 
 /// Writes it. Allocates nothing and takes no lock.
 pub fn put(out: &mut Buffer<'_>) {

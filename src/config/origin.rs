@@ -6,7 +6,7 @@ use core::fmt;
 use super::key::{KEYS, Key};
 use super::loader::{DEFAULT_FILE, Rank};
 use super::settings::{Config, Exec, Template, words};
-use super::shown::Shown;
+use super::shown::{Shown, Whole};
 use crate::report::sink::Target;
 
 /// Where the value of a setting stands.
@@ -89,23 +89,23 @@ impl fmt::Display for Setting<'_> {
             Key::Report => match config.report() {
                 None => config
                     .text_report()
-                    .map_or(Ok(()), |path| write!(f, "text:{}", Shown(path.to_bytes()))),
+                    .map_or(Ok(()), |path| write!(f, "text:{}", Whole(path.to_bytes()))),
                 Some(Target::Fd(fd)) => write!(f, "fd:{fd}"),
                 Some(Target::Stderr) => f.write_str("stderr"),
-                Some(Target::Path(path)) => Shown(path.to_bytes()).fmt(f),
+                Some(Target::Path(path)) => Whole(path.to_bytes()).fmt(f),
             },
             Key::Verbose => config.verbose.fmt(f),
             Key::ExitCode => config.exit_code.map_or(Ok(()), |code| code.fmt(f)),
             Key::Ignore => {
                 for (i, word) in words(config.ignore.get()).enumerate() {
-                    write!(f, "{}{}", if i == 0 { "" } else { "," }, Shown(word))?;
+                    write!(f, "{}{}", if i == 0 { "" } else { "," }, Whole(word))?;
                 }
                 Ok(())
             }
             Key::Exec => match config.exec {
                 Exec::None => Ok(()),
                 Exec::Restart => f.write_str("restart"),
-                Exec::Command => Shown(config.command.get()).fmt(f),
+                Exec::Command => Whole(config.command.get()).fmt(f),
             },
             Key::Template => f.write_str(match config.template {
                 Template::WhereItPays => "",

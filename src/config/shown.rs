@@ -9,7 +9,21 @@ pub(super) struct Shown<'a>(pub(super) &'a [u8]);
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const MOST: usize = 120;
-        for chunk in self.0[..self.0.len().min(MOST)].utf8_chunks() {
+        Whole(&self.0[..self.0.len().min(MOST)]).fmt(f)?;
+        if self.0.len() > MOST {
+            f.write_str("…")
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// The same to its end: for who goes by it.
+pub(super) struct Whole<'a>(pub(super) &'a [u8]);
+
+impl fmt::Display for Whole<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
             for c in chunk.valid().chars() {
                 fmt::Write::write_char(f, if c.is_control() { '?' } else { c })?;
             }
@@ -17,10 +31,6 @@ impl fmt::Display for Shown<'_> {
                 f.write_str("?")?;
             }
         }
-        if self.0.len() > MOST {
-            f.write_str("…")
-        } else {
-            Ok(())
-        }
+        Ok(())
     }
 }

@@ -74,7 +74,14 @@ fn where_no_events_go() {
     let folder = folder();
     let link = folder.path().join("link");
     std::os::unix::fs::symlink("events", &link).unwrap();
-    for (path, why) in [(folder.path(), "a folder"), (&link, "a symbolic link")] {
+    // It is looked at where it is, however long its path.
+    let long = folder.path().join("long/".repeat(50));
+    std::fs::create_dir_all(&long).unwrap();
+    for (path, why) in [
+        (folder.path(), "a folder"),
+        (&link, "a symbolic link"),
+        (&long, "a folder"),
+    ] {
         let outcome = doctor().env("FORKGUARD_REPORT", path).run();
         assert_found(&outcome, "report", "problem", why);
         outcome.assert_code(1);

@@ -42,7 +42,13 @@ forkguard: --report does not hold: FORKGUARD_REPORT is set to nothing by /etc/fo
 
 #[test]
 fn what_holds_is_not_complained_of() {
+    let long = format!("/tmp/{}events", "long/".repeat(50));
+    let (locked, report) = (
+        format!("!FORKGUARD_REPORT={long}\\n"),
+        format!("--report {long}"),
+    );
     for (file, arguments) in [
+        (&*locked, &*report),
         ("FORKGUARD_POLICY=abort\\n", "--policy warn"),
         ("!FORKGUARD_POLICY=exec,abort\\n", "--policy exec,abort -vv"),
         ("!FORKGUARD_POLICY=exec,abort\\n", ""),
