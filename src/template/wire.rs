@@ -30,7 +30,7 @@ pub const NAME: usize = 32;
 /// Files that the kernel takes in one message.
 const FILES_AT_ONCE: usize = 253;
 /// How long either end waits for the other's next word, in seconds, before it counts as lost.
-const PATIENCE: i64 = 20;
+const PATIENCE: i64 = if cfg!(test) { 4 } else { 20 };
 /// More than any program has open.
 const MOST_FILES: usize = 1 << 20;
 /// More than an environment and an argument list take.
@@ -103,7 +103,8 @@ fn build() -> u64 {
 pub enum Asked {
     /// The worker's pid.
     Started(i32),
-    /// There is no template that would serve; there will be none.
+    /// There is no template that would serve; there will be none. Or it does not answer, and nobody is
+    /// to wait for that again.
     Gone,
     /// It still imports.
     NotReady,
@@ -126,12 +127,15 @@ pub fn ask(name: &[u8; NAME], template: i32, body: &[u8], files: &[i32], patienc
     };
     // The program itself made the address listen, and the template does so again when it is ready:
     // then it answers as soon as it has a processor.
-    let patience = match peer(&connection) {
-        Some(pid) if pid == template => PATIENCE as i32 * 1000,
-        Some(pid) if pid == raw::getpid() => patience,
+    let (is_ready, patience) = match peer(&connection) {
+        Some(pid) if pid == template => (true, PATIENCE as i32 * 1000),
+        Some(pid) if pid == raw::getpid() => (false, patience),
         _ => return Asked::Refused,
     };
-    let asked = talk(&connection, &inherited, body, files, patience);
+    let asked = match talk(&connection, &inherited, body, files, patience) {
+        Asked::NotReady if is_ready => Asked::Gone,
+        asked => asked,
+    };
     // SAFETY: a number. What was sent before arrives before the end does.
     unsafe { libc::shutdown(connection.0, libc::SHUT_RDWR) };
     asked
@@ -156,7 +160,11 @@ fn talk(
     if greeting.status != READY || greeting.build != build() {
         return Asked::Gone;
     }
-    converse(connection, inherited, body, files).unwrap_or(Asked::Refused)
+    match converse(connection, inherited, body, files) {
+        Ok(asked) => asked,
+        Err(libc::EAGAIN) => Asked::Gone,
+        Err(_) => Asked::Refused,
+    }
 }
 
 fn converse(
@@ -721,6 +729,21 @@ mod tests {
         // SAFETY: a child of this test's own, and a place for the answer.
         unsafe { libc::waitpid(worker, &raw mut status, 0) };
         assert_eq!((asked, status), (Asked::Started(worker), 0));
+    }
+
+    /// Every start would wait for it again.
+    #[test]
+    fn a_template_that_does_not_answer_is_not_asked_again() {
+        let (listener, name) = listen().unwrap();
+        let own = raw::getpid();
+        assert_eq!(ask(&name, own, b"", &[], 0), Asked::Gone);
+        // It greets, and is heard of no more.
+        let server = std::thread::spawn(move || {
+            take(listener.0, own);
+            take(listener.0, own)
+        });
+        assert_eq!(ask(&name, own, b"", &[], 0), Asked::Gone);
+        assert!(server.join().unwrap().is_some());
     }
 
     /// A child of the program's has the connection, too, and nobody would ever say that it has ended.
