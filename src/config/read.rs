@@ -24,6 +24,9 @@ impl fmt::Display for Unreadable {
             Unreadable::TooLong => write!(f, "it is longer than {FILE} bytes"),
             Unreadable::Anybodys => f.write_str("anybody may write to it (chmod o-w)"),
             Unreadable::Errno(libc::ENOENT) => f.write_str("there is no such file"),
+            // These have other words where a file is written to.
+            Unreadable::Errno(libc::ELOOP) => Failure::Circle.fmt(f),
+            Unreadable::Errno(libc::ENXIO) => Unreadable::NotAFile.fmt(f),
             Unreadable::Errno(errno) => write!(f, "{}", Failure::Errno(errno)),
         }
     }
@@ -105,6 +108,13 @@ mod tests {
         // SAFETY: the path is NUL-terminated.
         assert_eq!(unsafe { libc::mkfifo(pipe.as_ptr(), 0o600) }, 0);
         assert_eq!(read("pipe").unwrap_err(), "it is not a regular file");
+        let _socket = std::os::unix::net::UnixListener::bind(folder.join("socket")).unwrap();
+        assert_eq!(read("socket").unwrap_err(), "it is not a regular file");
+        std::os::unix::fs::symlink("circle", folder.join("circle")).unwrap();
+        assert_eq!(
+            read("circle").unwrap_err(),
+            "its path has too many symbolic links"
+        );
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }
