@@ -59,6 +59,12 @@ fn exchange(signal: c_int, new: Option<&Action>) -> Action {
     old
 }
 
+/// Whether children of this process vanish when they end, without being waited for.
+pub fn children_vanish() -> bool {
+    let action = exchange(libc::SIGCHLD, None);
+    action.handler == libc::SIG_IGN || action.flags & libc::SA_NOCLDWAIT as usize != 0
+}
+
 /// The set with this signal in it.
 pub fn with(set: Set, signal: c_int) -> Set {
     set | bit(signal)

@@ -66,14 +66,6 @@ impl Shared<'_> {
         self.errno.store(errno, Ordering::Release);
         127
     }
-
-    /// In the parent, when the child is waited for.
-    fn forget(&self) {
-        let failed = place(self.process, self.pid.load(Ordering::Relaxed));
-        for each in &FAILED {
-            let _ = each.compare_exchange(failed, 0, Ordering::AcqRel, Ordering::Relaxed);
-        }
-    }
 }
 
 /// Starts it and answers the pid.
@@ -107,25 +99,34 @@ pub fn spawn(program: &Program<'_>) -> Result<libc::pid_t, c_int> {
     if refused != 0
         && let Ok(pid) = cloned
     {
-        reap(pid as libc::pid_t);
-        shared.forget();
+        let pid = pid as libc::pid_t;
+        // Another thread that has waited for it does not know yet what it was, and forgets it.
+        if reap(pid) || signals::children_vanish() {
+            forget_failed(pid);
+        }
     }
     signals::mask(before);
     let pid = cloned? as libc::pid_t;
     if refused == 0 { Ok(pid) } else { Err(refused) }
 }
 
-/// Waits for the end of a child that is certain to end, and that the program does not know of. The
-/// system call itself: a `fork` in which this happens is no place where a thread can be cancelled.
-pub fn reap(pid: libc::pid_t) {
+/// Waits for the end of a child that is certain to end, and that the program does not know of; whether
+/// nobody else has done so. The system call itself: a `fork` in which this happens is no place where a
+/// thread can be cancelled.
+pub fn reap(pid: libc::pid_t) -> bool {
     let (status, usage) = (
         core::ptr::null_mut::<c_int>(),
         core::ptr::null_mut::<c_void>(),
     );
-    // SAFETY: waits for a child; nothing is written.
-    while checked(unsafe { libc::syscall(libc::SYS_wait4, pid, status, 0, usage) })
-        == Err(libc::EINTR)
-    {}
+    loop {
+        // SAFETY: waits for a child; nothing is written.
+        let waited = unsafe { libc::syscall(libc::SYS_wait4, pid, status, 0, usage) };
+        match checked(waited) {
+            Ok(_) => return true,
+            Err(libc::EINTR) => {}
+            Err(_) => return false,
+        }
+    }
 }
 
 /// Whether it is a child of this process's that was to execute a program and could not. It ended at
@@ -136,6 +137,14 @@ pub fn has_failed(pid: libc::pid_t) -> bool {
         // Rarely, so that nobody is asked who they are for each child.
         failed as u32 == pid.unsigned_abs() && failed == place(raw::getpid(), pid)
     })
+}
+
+/// It was waited for: by whoever did so, who asks [`has_failed`] before.
+pub fn forget_failed(pid: libc::pid_t) {
+    let failed = place(raw::getpid(), pid);
+    for each in &FAILED {
+        let _ = each.compare_exchange(failed, 0, Ordering::AcqRel, Ordering::Relaxed);
+    }
 }
 
 /// A child of a process, as a word of [`FAILED`].

@@ -16,12 +16,11 @@
 //! As safe in a signal handler as the functions it stands before: no lock, no allocation.
 
 use core::ffi::CStr;
-use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::{forget, here, is_gone};
 use crate::config;
-use crate::sys::{quiet, raw, spawn};
+use crate::sys::{quiet, raw, signals, spawn};
 
 /// Only children of the calling thread: `__WNOTHREAD`.
 const OWN_THREAD: i32 = 0x2000_0000;
@@ -61,8 +60,8 @@ pub fn any(about: &Call, mut call: impl FnMut() -> (i32, i32)) -> i32 {
             return raw::fail(libc::ECHILD);
         };
         if child > 0 && spawn::has_failed(child) {
-            if about.keeps {
-                spawn::reap(child);
+            if !about.keeps || spawn::reap(child) {
+                spawn::forget_failed(child);
             }
             continue;
         }
@@ -87,6 +86,7 @@ pub fn of_group(mut call: impl FnMut() -> i32) -> i32 {
         if child <= 0 || !spawn::has_failed(child) {
             return child;
         }
+        spawn::forget_failed(child);
     }
 }
 
@@ -136,24 +136,13 @@ fn is_alone(template: i32, options: i32, sleeps: bool) -> bool {
     let _errno = raw::ErrnoGuard::new();
     match other_children(template, options) {
         Some(false) => true,
-        Some(true) if !sleeps || !reaps_itself() => false,
+        Some(true) if !sleeps || !signals::children_vanish() => false,
         None if !sleeps => false,
         _ => {
             retire(template);
             false
         }
     }
-}
-
-/// Whether children of this process vanish when they end.
-fn reaps_itself() -> bool {
-    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: asks only; the answer is written where there is room for it.
-    let action = unsafe {
-        libc::sigaction(libc::SIGCHLD, core::ptr::null(), action.as_mut_ptr());
-        action.assume_init()
-    };
-    action.sa_sigaction == libc::SIG_IGN || action.sa_flags & libc::SA_NOCLDWAIT != 0
 }
 
 /// Ends the template and waits for it.
