@@ -31,7 +31,7 @@ pub mod wire;
 
 use core::sync::atomic::{AtomicI32, Ordering};
 
-use crate::sys::raw;
+use crate::sys::raw::{self, checked};
 
 static PID: AtomicI32 = AtomicI32::new(0);
 /// The process whose child it is: a forked child inherits these words, not the template.
@@ -68,7 +68,7 @@ fn forget(pid: i32) {
 fn is_gone(pid: i32) -> bool {
     let mut status = 0;
     // SAFETY: a place for the answer. The system call itself, for the C library's is interposed.
-    let answer = unsafe {
+    let answer = checked(unsafe {
         libc::syscall(
             libc::SYS_wait4,
             pid,
@@ -76,9 +76,11 @@ fn is_gone(pid: i32) -> bool {
             libc::WNOHANG,
             core::ptr::null_mut::<libc::rusage>(),
         )
-    };
-    if answer != 0 {
+    });
+    // What could not be asked says nothing.
+    let is_gone = matches!(answer, Ok(1..) | Err(libc::ECHILD));
+    if is_gone {
         forget(pid);
     }
-    answer != 0
+    is_gone
 }
