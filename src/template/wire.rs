@@ -303,19 +303,23 @@ pub fn ready(connection: &Fd, program: i32) -> bool {
     let end = pidfd(program);
     // Looked at after that: the pid of a program that has ended may be another's by now.
     if !is_parent(program) {
-        return false;
+        return was_told_to_go(connection);
     }
     let Ok(end) = end else {
         return is_told_to_go(connection, program);
     };
     loop {
         match poll(&[connection.0, end.0], -1) {
-            Ok(Some(0)) => return receive::<u8>(connection) == Ok(GO),
-            Ok(Some(_)) => return false,
+            Ok(Some(_)) => return was_told_to_go(connection),
             Err(libc::EINTR) | Ok(None) => {}
             Err(_) => return is_told_to_go(connection, program),
         }
     }
+}
+
+/// Whether the word is there: a program may have said it and ended at once.
+fn was_told_to_go(connection: &Fd) -> bool {
+    poll(&[connection.0], 0) == Ok(Some(0)) && receive::<u8>(connection) == Ok(GO)
 }
 
 fn is_parent(program: i32) -> bool {
@@ -330,6 +334,7 @@ fn is_told_to_go(connection: &Fd, program: i32) -> bool {
         match receive::<u8>(connection) {
             Ok(word) => return word == GO,
             Err(libc::EAGAIN) if is_parent(program) => {}
+            Err(libc::EAGAIN) => return was_told_to_go(connection),
             Err(_) => return false,
         }
     }
@@ -755,5 +760,9 @@ mod tests {
         let told = told.recv_timeout(std::time::Duration::from_secs(60));
         assert_eq!(told, Ok(false));
         drop(program);
+        // It has said so before it ended.
+        let (program, worker) = pair();
+        send(&program, &[GO]).unwrap();
+        assert!(ready(&worker, raw::getpid()));
     }
 }
